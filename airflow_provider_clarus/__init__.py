@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Generate ClarusWMS reports from Apache Airflow and land them in object storage."""
