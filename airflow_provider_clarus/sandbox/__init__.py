@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A local Clarus API that behaves, and misbehaves, like the real one."""
