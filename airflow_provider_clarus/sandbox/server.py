@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sandbox: two HTTP servers in a thread, and the handles by which a test steers them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import Any
+from urllib.parse import quote
+
+import uvicorn
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from airflow_provider_clarus.sandbox.api import Api
+from airflow_provider_clarus.sandbox.documents import Document, Store
+from airflow_provider_clarus.sandbox.faults import Fault, Faults, misbehave
+from airflow_provider_clarus.sandbox.files import Files, Signer
+from airflow_provider_clarus.sandbox.graphql import GraphQL
+from airflow_provider_clarus.sandbox.oauth import USER, Authority
+from airflow_provider_clarus.sandbox.reports import Report
+from airflow_provider_clarus.sandbox.requests_log import LoggedRequest, logged
+
+REQUESTS_PATH = "/sandbox/requests"
+
+
+class Sandbox:
+    """A local Clarus API, from entering the context until leaving it.
+
+    :param reports: what can be generated; :meth:`add_report` adds more
+    :param tenants: the tenants that exist; the first is the one of the connection
+    :param token_lifetime: seconds for which an access token is good
+    :param url_lifetime: seconds for which a presigned URL is good
+    :param id_filter: whether documents can be filtered by id in GraphQL, which is not documented
+    :param api_port: 0 for a free one, as ``files_port``
+    :param on_request: called in the server's thread with each request when it has been answered
+    """
+
+    def __init__(
+        self,
+        reports: Iterable[Report] = (),
+        *,
+        tenants: Sequence[str] = ("acme",),
+        client_id: str = "clarus-client",
+        client_secret: str = "sandbox-secret",  # noqa: S107 (it opens nothing but this sandbox)
+        token_lifetime: float = 3600.0,
+        url_lifetime: float = 300.0,
+        id_filter: bool = True,
+        host: str = "127.0.0.1",
+        api_port: int = 0,
+        files_port: int = 0,
+        on_request: Callable[[LoggedRequest], None] | None = None,
+    ):
+        self.client_id = client_id
+        self.client_secret = client_secret
+        self.requests: list[LoggedRequest] = []
+        self._on_request = on_request
+        self._store = Store(tenants)
+        self._authority = Authority(client_id, client_secret, token_lifetime)
+        self._faults = Faults()
+        self._host = host
+        self._ports = {"api": api_port, "files": files_port}
+        self._url_lifetime = url_lifetime
+        self._graphql = GraphQL(self._store, id_filter=id_filter)
+        self._servers: list[_Server] = []
+        self._thread: threading.Thread | None = None
+        for report in reports:
+            self.add_report(report)
+
+    def __enter__(self) -> Sandbox:
+        sockets = {origin: self._listen(origin, port) for origin, port in self._ports.items()}
+        signer = Signer(self.files_url, secrets.token_hex(16), self._url_lifetime)
+        api = Api(self._store, self._authority, self._graphql, signer).app()
+        api.add_route(REQUESTS_PATH, self._show_requests)
+        apps = {"api": api, "files": Files(self._store, signer).app()}
+        self._servers = [_Server(self._observed(origin, app)) for origin, app in apps.items()]
+        self._thread = threading.Thread(
+            target=asyncio.run,
+            args=[_serve(self._servers, list(sockets.values()))],
+            name="clarus-sandbox",
+            daemon=True,
+        )
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for server in self._servers:
+            server.should_exit = True
+        if self._thread:
+            self._thread.join()
+
+    @property
+    def url(self) -> str:
+        """The API's origin."""
+        return f"http://{self._host}:{self._ports['api']}"
+
+    @property
+    def files_url(self) -> str:
+        """The files' origin."""
+        return f"http://{self._host}:{self._ports['files']}"
+
+    @property
+    def tenant(self) -> str:
+        """The first tenant."""
+        return self._store.tenants[0]
+
+    @property
+    def connection_uri(self) -> str:
+        """The Airflow connection as a URI, in the form that Airflow itself gives to a host with a scheme."""
+        secret, client = quote(self.client_secret, safe=""), quote(self.client_id, safe="")
+        host = self.url.removeprefix("http://")
+        return f"clarus://http://{client}:{secret}@{host}/{quote(self.tenant, safe='')}"
+
+    @property
+    def connection_json(self) -> str:
+        """The Airflow connection as JSON."""
+        fields = {
+            "conn_type": "clarus",
+            "host": f"http://{self._host}",
+            "port": self._ports["api"],
+            "login": self.client_id,
+            "password": self.client_secret,
+            "schema": self.tenant,
+        }
+        return json.dumps(fields)
+
+    @property
+    def documents(self) -> dict[int, Document]:
+        """All documents of all tenants, by id."""
+        return self._store.documents
+
+    def add_report(self, report: Report) -> None:
+        """Add a report, or replace it for what is generated from now on."""
+        self._store.add_report(report)
+
+    def add_documents(self, count: int, report_id: int, *, tenant: str | None = None) -> list[int]:
+        """Generate a report so many times without any request; return the documents' ids."""
+        report = self._store.reports[tenant or self.tenant, report_id]
+        return [self._store.add_document(report).id for _ in range(count)]
+
+    def issue_token(self, user: str = USER) -> dict[str, Any]:
+        """Return a token answer, refresh token included, as if ``user`` had just signed in."""
+        return self._authority.issue(user, refreshable=True)
+
+    def revoke_tokens(self) -> None:
+        """End all access tokens, as a sign-in with the API user does; refresh tokens stay good."""
+        self._authority.revoke_all()
+
+    def inject(self, fault: Fault) -> None:
+        """Let something go wrong."""
+        self._faults.inject(fault)
+
+    def clear_faults(self) -> None:
+        """Let everything work again."""
+        self._faults.clear()
+
+    def count(self, endpoint: str) -> int:
+        """Return how many requests an endpoint has had."""
+        return sum(request.endpoint == endpoint for request in self.requests)
+
+    def _listen(self, origin: str, port: int) -> socket.socket:
+        """Listen at once, so that a first request waits until the server is up instead of failing."""
+        listener = socket.create_server((self._host, port), backlog=2048)
+        self._ports[origin] = listener.getsockname()[1]
+        return listener
+
+    def _observed(self, origin: str, app: ASGIApp) -> ASGIApp:
+        """Wrap an application so that each request is logged, and meets its fault."""
+
+        async def observed(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["path"] == REQUESTS_PATH:
+                await app(scope, receive, send)
+                return
+            body = await _read(receive)
+            request = logged(scope, origin, time.time(), body)
+            self.requests.append(request)
+            unread: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+            async def replay() -> Message:
+                return unread.pop() if unread else await receive()
+
+            async def count(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    request.status = message["status"]
+                else:
+                    request.bytes_sent += len(message.get("body", b""))
+                await send(message)
+
+            fault = self._faults.take(request)
+            with suppress(asyncio.CancelledError):  # The sandbox is closing.
+                if fault:
+                    await misbehave(fault, app, scope, replay, count)
+                else:
+                    await app(scope, replay, count)
+            if self._on_request:
+                self._on_request(request)
+
+        return observed
+
+    async def _show_requests(self, request: Request) -> Response:
+        return JSONResponse([logged_request.public() for logged_request in self.requests])
+
+
+class _Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
+    """Lets the application see the connection, so that a fault can break it."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.app_state = {"transport": transport}
+        super().connection_made(transport)
+
+
+class _Server(uvicorn.Server):
+    """Stops at once: an answer under way is broken off, not waited for."""
+
+    def __init__(self, app: ASGIApp):
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=_Protocol,
+                ws="none",
+                lifespan="off",
+                interface="asgi3",
+                log_config=None,
+                log_level="warning",
+                access_log=False,
+                proxy_headers=False,
+                timeout_keep_alive=60,
+            )
+        )
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)
+        tasks = list(self.server_state.tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _serve(servers: Sequence[_Server], sockets: Sequence[socket.socket]) -> None:
+    await asyncio.gather(
+        *(server.serve([listener]) for server, listener in zip(servers, sockets, strict=True))
+    )
+
+
+async def _read(receive: Receive) -> bytes:
+    body = b""
+    more = True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return body
