@@ -7,7 +7,11 @@ The branch says what a retry can do: a :class:`ClarusTransientError` may pass by
 
 from __future__ import annotations
 
-from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSensorTimeout,
+)
 
 
 class ClarusError(AirflowException):
@@ -15,7 +19,18 @@ class ClarusError(AirflowException):
 
 
 class ClarusTransientError(ClarusError):
-    """It may work later: a connection error, a timeout, 429, 5xx, or an answer that made no sense."""
+    """It may work later: a connection error, a timeout, 429, 5xx, or an answer that made no sense.
+
+    :param retry_after: seconds that the server asked for
+    :param may_have_acted: whether the server may have done what it was asked, all the same
+    """
+
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, may_have_acted: bool = True
+    ) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.may_have_acted = may_have_acted
 
 
 class ClarusPermanentError(ClarusError, AirflowFailException):
@@ -46,5 +61,13 @@ class ClarusRejectedError(ClarusPermanentError):
     """Another 4xx, or a GraphQL query that the server refuses."""
 
 
+class ClarusOutcomeUnknownError(ClarusPermanentError):
+    """The request to generate broke off, so the report may or may not be queued: not repeated blindly."""
+
+
 class ClarusReportFailedError(ClarusPermanentError):
     """Clarus could not generate the report: the document's status is ``failed``."""
+
+
+class ClarusTimeoutError(ClarusError, AirflowSensorTimeout):
+    """The document was not ready in time. Airflow does not retry a timeout, and ``soft_fail`` skips it."""

@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Clarus API: every URL, header and GraphQL text of this package stands here.
+
+What the vendor does not document, and this module infers, is marked *inferred*.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import requests
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+
+from airflow_provider_clarus import transport
+from airflow_provider_clarus.connection import ClarusConnection
+from airflow_provider_clarus.exceptions import (
+    ClarusAuthError,
+    ClarusInputError,
+    ClarusOutcomeUnknownError,
+    ClarusRejectedError,
+    ClarusTransientError,
+)
+from airflow_provider_clarus.models import Document
+from airflow_provider_clarus.responses import WORDS_LIMIT, documented_words, error_for, server_words
+from airflow_provider_clarus.tokens import TokenSource
+
+log = logging.getLogger(__name__)
+
+#: Documents per page and per request (API page "GraphQL": ``first`` is capped at 100).
+PAGE_SIZE = 100
+#: Tries of one call, the first included.
+ATTEMPTS = 5
+#: Seconds: a server that asks for a longer pause than this has the task fail, to be retried by Airflow.
+LONGEST_PAUSE = 60.0
+
+DOCUMENTS_QUERY = """
+query($filter: DocumentFilterType, $first: Int, $after: String) {
+  documents {
+    all(filter: $filter, first: $first, after: $after) {
+      edges { node { id status file_name file_type } }
+      pageInfo { hasNextPage endCursor }
+    }
+  }
+}
+"""
+
+_backoff = wait_exponential_jitter(initial=0.5, max=30, jitter=0.5)
+
+
+class ClarusClient:
+    """One tenant of Clarus, seen through one connection.
+
+    Its methods block, and may be called from any thread. Each raises the :class:`~airflow_provider_clarus.exceptions.ClarusError` that says what a retry can do.
+
+    :param connection: where, which tenant, and who
+    :param attempts: tries of a call that may be repeated; 1 for a caller that paces itself
+    :param on_secret: is told each secret that arrives, so that it can be masked in logs
+    """
+
+    def __init__(
+        self,
+        connection: ClarusConnection,
+        *,
+        attempts: int = ATTEMPTS,
+        on_secret: Callable[[str], None] = lambda secret: None,
+    ) -> None:
+        self.connection = connection
+        self._attempts = attempts
+        self._tokens = TokenSource(connection, on_secret)
+        self._session = requests.Session()
+        # Keeps requests from putting a .netrc entry in the place of the bearer.
+        self._session.auth = lambda request: request
+        transport.mount(self._session, connection)
+
+    def close(self) -> None:
+        """Close the connections to the server."""
+        self._session.close()
+
+    def generate_report(self, report_id: int, variables: Sequence[Mapping[str, str]] = ()) -> Document:
+        """Queue a report; its document is not ready yet (API page "Generate report output").
+
+        Sent again only where the server certainly did not act: connection refused, 429, 503.
+
+        :param variables: ``{"name", "value"}`` each; what is not passed keeps its stored value
+        :raises ClarusForbiddenError: when the API user does not own the report
+        :raises ClarusOutcomeUnknownError: when it may be queued or not
+        """
+        report_id = positive_id(report_id, "report_id")
+        doing = f"generate report {report_id} in tenant {self.connection.tenant!r}"
+        body = {"variables": list(variables)} if variables else {}
+        try:
+            answer = self._call("POST", f"/api/reports/{report_id}/generate", body, doing, repeatable=False)
+            with _documented_shape(doing, answer):
+                return Document.from_rest(answer["data"])
+        except ClarusTransientError as error:
+            if not error.may_have_acted:
+                raise
+            raise ClarusOutcomeUnknownError(
+                f"{error} The report may be queued all the same, so it is not queued again by itself. "
+                "Look for its document in Clarus, or clear this task to generate it anew."
+            ) from error
+
+    def get_document(self, document_id: int) -> Document | None:
+        """Return a document, ``None`` when the read replica does not show it (yet)."""
+        return self.get_documents([document_id]).get(int(document_id))
+
+    def get_documents(self, document_ids: Iterable[int]) -> dict[int, Document]:
+        """Return those of the documents that the read replica shows, by id, with one request per 100.
+
+        *Inferred*: that ``DocumentFilterType`` has ``id``, as the filters of other lists do.
+        """
+        ids = sorted({positive_id(document_id, "document_id") for document_id in document_ids})
+        found: dict[int, Document] = {}
+        for start in range(0, len(ids), PAGE_SIZE):
+            chunk = [str(document_id) for document_id in ids[start : start + PAGE_SIZE]]
+            found |= {document.id: document for document in self._documents({"id": {"in": chunk}})}
+        return found
+
+    def get_download_url(self, document_id: int) -> str:
+        """Return a presigned, temporary URL of a document's file (API page "Download a document").
+
+        Whoever has the URL has the file: never log it.
+        """
+        document_id = positive_id(document_id, "document_id")
+        doing = f"get the download URL of document {document_id} in tenant {self.connection.tenant!r}"
+        answer = self._call("GET", f"/api/documents/{document_id}/download", None, doing)
+        with _documented_shape(doing, "(not shown: it may hold the URL)"):
+            return str(answer["url"])
+
+    def graphql(self, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Run a GraphQL query and return its ``data``.
+
+        :raises ClarusRejectedError: when the answer has ``errors``, although its HTTP status is 200
+        """
+        doing = f"read from tenant {self.connection.tenant!r}"
+        answer = self._call("POST", "/graphql", {"query": query, "variables": dict(variables or {})}, doing)
+        if isinstance(answer, dict) and answer.get("errors"):
+            raise ClarusRejectedError(
+                f"Could not {doing}: GraphQL says: {documented_words(answer) or answer}"
+            )
+        with _documented_shape(doing, answer):
+            return dict(answer["data"])
+
+    def run(self, method: str, path: str, json: Any = None) -> Any:
+        """Call any other path of the API and return the answer's JSON; only a ``GET`` is repeated.
+
+        :param path: such as ``/api/reports/7``
+        """
+        doing = f"{method.upper()} {path} in tenant {self.connection.tenant!r}"
+        return self._call(method.upper(), path, json, doing, repeatable=method.upper() == "GET")
+
+    def _documents(self, wanted: Mapping[str, Any]) -> Iterator[Document]:
+        after = None
+        while True:
+            data = self.graphql(DOCUMENTS_QUERY, {"filter": wanted, "first": PAGE_SIZE, "after": after})
+            with _documented_shape(f"read documents of tenant {self.connection.tenant!r}", data):
+                page = data["documents"]["all"]
+                documents = [Document.from_graphql(edge["node"]) for edge in page["edges"]]
+                more, cursor = page["pageInfo"]["hasNextPage"], page["pageInfo"]["endCursor"]
+            yield from documents
+            if not more or cursor in (None, after):
+                return
+            after = cursor
+
+    def _call(self, method: str, path: str, body: Any, doing: str, *, repeatable: bool = True) -> Any:
+        def may_repeat(error: BaseException) -> bool:
+            return (
+                isinstance(error, ClarusTransientError)
+                and (repeatable or not error.may_have_acted)
+                and (error.retry_after or 0) <= LONGEST_PAUSE
+            )
+
+        retrying = Retrying(
+            retry=retry_if_exception(may_repeat),
+            wait=_pause,
+            stop=stop_after_attempt(self._attempts),
+            before_sleep=_log_pause,
+            reraise=True,
+        )
+        return retrying(self._authorized, method, path, body, doing)
+
+    def _authorized(self, method: str, path: str, body: Any, doing: str) -> Any:
+        token = self._token(self._tokens.get)
+        try:
+            return self._send(method, path, body, doing, token)
+        except ClarusAuthError:
+            # It may have been ended before its time: by a sign-in of the API user, or by another process.
+            return self._send(method, path, body, doing, self._token(lambda: self._tokens.renew(token)))
+
+    def _token(self, source: Callable[[], str]) -> str:
+        try:
+            return source()
+        except ClarusTransientError as error:
+            # Whatever happened to the token request, the call itself was never sent.
+            error.may_have_acted = False
+            raise
+
+    def _send(self, method: str, path: str, body: Any, doing: str, token: str) -> Any:
+        try:
+            response = self._session.request(
+                method,
+                transport.secure(self.connection.base_url) + path,
+                json=body,
+                headers={
+                    "Authorization": f"Bearer {token}",
+                    "X-Clarus-Subdomain": self.connection.tenant,
+                    "Content-Type": "application/json",
+                },
+                allow_redirects=False,
+                **transport.options(self.connection),
+            )
+        except requests.RequestException as error:
+            raise transport.failure(error, doing) from None
+        if response.status_code >= 300:
+            raise error_for(response, doing)
+        try:
+            return response.json()
+        except (ValueError, RecursionError):
+            raise ClarusTransientError(
+                f"Could not {doing}: the answer is not JSON: {server_words(response.content)}"
+            ) from None
+
+
+@contextmanager
+def _documented_shape(doing: str, answer: Any) -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError):
+        shown = str(answer)[:WORDS_LIMIT]
+        raise ClarusTransientError(
+            f"Could not {doing}: the answer has not the documented shape: {shown}"
+        ) from None
+
+
+def _pause(state: RetryCallState) -> float:
+    error = state.outcome and state.outcome.exception()
+    asked = error.retry_after if isinstance(error, ClarusTransientError) else None
+    return _backoff(state) if asked is None else asked + random.random()  # noqa: S311 - no secret
+
+
+def _log_pause(state: RetryCallState) -> None:
+    if state.outcome and state.next_action:
+        log.warning("%s Trying again in %.1f s.", state.outcome.exception(), state.next_action.sleep)
+
+
+def positive_id(value: Any, name: str) -> int:
+    """Return a report's or document's id as an integer.
+
+    :raises ClarusInputError: when it is none, before anything is sent
+    """
+    text = str(value).strip()
+    if isinstance(value, bool) or not (text.isascii() and text.isdigit()) or int(text) == 0:
+        raise ClarusInputError(f"{name} is {value!r}; it must be a positive integer, as Clarus shows it.")
+    return int(text)

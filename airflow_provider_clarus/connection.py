@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an Airflow connection of type ``clarus`` means, read once and checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from airflow_provider_clarus.exceptions import ClarusConfigError
+
+DEFAULT_HOST = "https://clarus-api.com"
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+
+GrantType = Literal["client_credentials", "refresh_token", "access_token"]
+VariableFormat = Literal["iso", "naive"]
+
+
+@dataclass(frozen=True)
+class ClarusConnection:
+    """Where Clarus is, which tenant is asked, and who asks.
+
+    ``timeout`` is in seconds for one request. Secrets stay out of ``repr``.
+    """
+
+    base_url: str
+    tenant: str
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+    grant_type: GrantType = "client_credentials"
+    refresh_token: str = field(default="", repr=False)
+    access_token: str = field(default="", repr=False)
+    scope: str = ""
+    token_url: str = ""
+    timezone: str = "UTC"
+    variable_format: VariableFormat = "iso"
+    verify: bool | str = True
+    proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
+    timeout: float = 30.0
+
+    @classmethod
+    def from_airflow(cls, connection: Any, subdomain: str | None = None) -> ClarusConnection:
+        """Read an Airflow connection, the same whether it came from a URI, JSON or the form.
+
+        :param connection: an Airflow ``Connection``
+        :param subdomain: the tenant, instead of the connection's own
+        :raises ClarusConfigError: when a field is missing or makes no sense; it says which, and what to enter
+        """
+        try:
+            return cls._read(connection, connection.extra_dejson, subdomain)
+        except ClarusConfigError as error:
+            raise ClarusConfigError(f"Connection {connection.conn_id!r}: {error}") from None
+
+    @classmethod
+    def _read(cls, connection: Any, extra: Mapping[str, Any], subdomain: str | None) -> ClarusConnection:
+        base_url = _base_url(connection.host, connection.port)
+        settings = cls(
+            base_url=base_url,
+            tenant=_text(subdomain) or _text(connection.schema),
+            client_id=_text(connection.login),
+            client_secret=_text(connection.password),
+            grant_type=_choice(extra, "grant_type", GrantType),
+            refresh_token=_text(extra.get("refresh_token")),
+            access_token=_text(extra.get("access_token")),
+            scope=_text(extra.get("scope")),
+            token_url=_token_url(_text(extra.get("token_url")), base_url),
+            timezone=_zone(_text(extra.get("timezone")) or "UTC"),
+            variable_format=_choice(extra, "variable_format", VariableFormat),
+            verify=_verify(extra.get("verify")),
+            proxies=_proxies(extra.get("proxies")),
+            timeout=_seconds(extra.get("timeout")),
+        )
+        settings._require_tenant_and_credentials()
+        return settings
+
+    def _require_tenant_and_credentials(self) -> None:
+        if not self.tenant:
+            raise ClarusConfigError(
+                "no tenant. Enter the tenant's subdomain (in a URI: the path after the host), "
+                "or pass `subdomain`."
+            )
+        if not (self.tenant.isascii() and self.tenant.isprintable()) or " " in self.tenant:
+            raise ClarusConfigError(f"the tenant {self.tenant!r} cannot be sent as a header; it is one word.")
+        required = {
+            "client_credentials": ("client_id", "client_secret"),
+            "refresh_token": ("client_id", "refresh_token"),
+            "access_token": ("access_token",),
+        }[self.grant_type]
+        where = {"client_id": "login", "client_secret": "password"}
+        if missing := [where.get(name, f"extra {name}") for name in required if not getattr(self, name)]:
+            raise ClarusConfigError(
+                f"no credentials: grant_type {self.grant_type!r} needs {' and '.join(missing)}. "
+                "Clarus shows them under its API settings."
+            )
+
+
+def is_loopback(url: str) -> bool:
+    """Tell whether a URL's host is this machine."""
+    return urlsplit(url).hostname in LOOPBACK_HOSTS
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value).strip()
+
+
+def _base_url(host: str | None, port: int | None) -> str:
+    url = _text(host).rstrip("/") or DEFAULT_HOST
+    if "://" not in url:
+        url = f"https://{url}"
+    if port and urlsplit(url).port is None:
+        url = f"{url}:{port}"
+    return _https_unless_local(url, "host")
+
+
+def _token_url(token_url: str, base_url: str) -> str:
+    return _https_unless_local(token_url, "extra token_url") if token_url else f"{base_url}/oauth/token"
+
+
+def _https_unless_local(url: str, field_name: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ClarusConfigError(
+            f"{field_name} {url!r} is not a web address; leave it empty for {DEFAULT_HOST}."
+        )
+    if parts.scheme == "http" and not is_loopback(url):
+        raise ClarusConfigError(
+            f"{field_name} {url!r} would send the secret unencrypted; use https:// "
+            "(http:// is for this machine only)."
+        )
+    return url
+
+
+def _choice(extra: Mapping[str, Any], name: str, choices: Any) -> Any:
+    allowed = get_args(choices)
+    value = _text(extra.get(name)) or allowed[0]
+    if value not in allowed:
+        raise ClarusConfigError(f"extra {name} is {value!r}; it can be {', '.join(allowed)}.")
+    return value
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ClarusConfigError(
+            f"extra timezone {name!r} is not a time zone; enter a name such as Europe/London."
+        ) from None
+    return name
+
+
+def _verify(value: Any) -> bool | str:
+    text = _text(value)
+    words = {"": True, "true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    return words.get(text.lower(), text)
+
+
+def _proxies(value: Any) -> Mapping[str, str]:
+    try:
+        proxies = json.loads(value) if isinstance(value, str) and value.strip() else value or {}
+    except ValueError:
+        proxies = None
+    if not isinstance(proxies, Mapping):
+        raise ClarusConfigError('extra proxies must be an object such as {"https": "http://proxy:3128"}.')
+    return {str(scheme): str(url) for scheme, url in proxies.items()}
+
+
+def _seconds(value: Any) -> float:
+    try:
+        seconds = float(_text(value) or ClarusConnection.timeout)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise ClarusConfigError(f"extra timeout is {value!r}; enter a positive number of seconds.")
+    return seconds

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an HTTP answer that is not a success means: the server's words, and which error they are."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import requests
+
+from airflow_provider_clarus.exceptions import (
+    ClarusAuthError,
+    ClarusError,
+    ClarusForbiddenError,
+    ClarusNotFoundError,
+    ClarusRejectedError,
+    ClarusTransientError,
+)
+
+#: Characters of a server's words that a message shows.
+WORDS_LIMIT = 500
+
+_PERMANENT = {
+    401: (ClarusAuthError, "Check the connection's credentials; signing in as the API user ends its tokens."),
+    403: (ClarusForbiddenError, "Only a report's owner may generate it; use the owner's credentials."),
+    404: (ClarusNotFoundError, "Check the id and the tenant."),
+}
+
+
+def error_for(response: requests.Response, doing: str) -> ClarusError:
+    """Return the error that an unsuccessful response is.
+
+    :param response: with a status of 300 or more
+    :param doing: what was asked for, with its report or document and tenant, such as
+        ``generate report 7 in tenant 'acme'``
+    """
+    status = response.status_code
+    said = f"Could not {doing}: Clarus answered {status}: {server_words(response.content)}"
+    if status == 429 or status >= 500:
+        return ClarusTransientError(
+            said,
+            retry_after=retry_after(response.headers, datetime.now(timezone.utc)),
+            may_have_acted=status not in (429, 503),
+        )
+    error_class, remedy = _PERMANENT.get(status, (ClarusRejectedError, ""))
+    return error_class(f"{said} {remedy}".rstrip())
+
+
+def server_words(body: bytes) -> str:
+    """Return what the server said, for a person: its ``errors``, its ``error``, or the start of the body."""
+    text = body[: 64 * WORDS_LIMIT].decode("utf-8", "replace")
+    try:
+        words = documented_words(json.loads(body))
+    except (ValueError, RecursionError):
+        words = None
+    words = words or re.sub(r"<(script|style).*?</\1>|<[^>]*>", " ", text, flags=re.DOTALL | re.IGNORECASE)
+    words = " ".join(words.split())
+    return (words[:WORDS_LIMIT] + "…" if len(words) > WORDS_LIMIT else words) or "(an empty body)"
+
+
+def documented_words(answer: Any) -> str | None:
+    """Return what an answer says where the API puts its errors, ``None`` where it says nothing there.
+
+    REST says ``errors[].details``, GraphQL ``errors[].message``, a 401 ``error``, and OAuth also
+    ``error_description``.
+    """
+    if not isinstance(answer, dict):
+        return None
+    errors = answer.get("errors")
+    if isinstance(errors, list):
+        words = [error.get("details") or error.get("message") for error in errors if isinstance(error, dict)]
+        return "; ".join(str(word) for word in words if word) or None
+    return ": ".join(str(answer[key]) for key in ("error", "error_description") if answer.get(key)) or None
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Return the seconds that ``Retry-After`` asks for, given as a number or as an HTTP date."""
+    value = headers.get("Retry-After", "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value)
+    try:
+        return max(0.0, (parsedate_to_datetime(value) - now).total_seconds())
+    except (TypeError, ValueError):
+        return None
