@@ -12,7 +12,7 @@ from pathlib import Path
 
 from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.requests_log import LoggedRequest
-from airflow_provider_clarus.sandbox.server import Sandbox
+from airflow_provider_clarus.sandbox.server import REQUESTS_PATH, Sandbox
 
 
 def main() -> None:
@@ -41,11 +41,14 @@ def main() -> None:
                 on_request=write,
             )
         )
-        print(
-            f"Clarus sandbox: {sandbox.url} (files: {sandbox.files_url}, requests: {sandbox.url}/sandbox/requests)"
-        )  # noqa: T201
-        print(f"export AIRFLOW_CONN_CLARUS_DEFAULT='{sandbox.connection_uri}'", flush=True)  # noqa: T201
+        _say(f"Clarus sandbox: {sandbox.url} (files: {sandbox.files_url})")
+        _say(f"Requests so far: {sandbox.url}{REQUESTS_PATH}")
+        _say(f"export AIRFLOW_CONN_CLARUS_DEFAULT='{sandbox.connection_uri}'")
         stop.wait()
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201
 
 
 def _options() -> argparse.Namespace:

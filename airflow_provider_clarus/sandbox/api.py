@@ -117,13 +117,14 @@ def _variables(body: Any) -> list[tuple[str, str]]:
     variables = body.get("variables", []) if isinstance(body, dict) else None
     if not isinstance(variables, list):
         raise HTTPException(422, "variables must be a list of objects with a name and a value.")
-    pairs = []
-    for item in variables:
-        pair = (item.get("name"), item.get("value")) if isinstance(item, dict) else (None, None)
-        if not all(isinstance(part, str) for part in pair) or not pair[0]:
-            raise HTTPException(422, f"A variable needs a name and a value, both strings, not {item!r}.")
-        pairs.append(pair)
-    return pairs
+    return [_variable(item) for item in variables]
+
+
+def _variable(item: Any) -> tuple[str, str]:
+    match item:
+        case {"name": str(name), "value": str(value)} if name:
+            return name, value
+    raise HTTPException(422, f"A variable needs a name and a value, both strings, not {item!r}.")
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -18,7 +18,8 @@ PART = 8 * 1024 * 1024
 class Content:
     """A header, then one block of lines over and over, then a tail.
 
-    The blocks differ in their first eight bytes, a running number, so that a reader that mixes them up is caught.
+    The blocks differ in their first eight bytes, a running number, so that a reader that mixes them up is
+    caught.
     """
 
     head: bytes

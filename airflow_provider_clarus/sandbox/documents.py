@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sandbox's state: reports and the documents that come of them. A status is computed when it is asked for."""
+"""The sandbox's state: reports and the documents that come of them.
+
+Nothing runs in the background: a status is computed from the clock when it is asked for.
+"""
 
 from __future__ import annotations
 
 import itertools
 import math
+import threading
 import time
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,8 +34,9 @@ class Document:
     outcome: str
     created: float = field(default_factory=time.time)
     poisoned: bool = False
-    """Whether every GraphQL query that meets it fails, as a document does that the server cannot serialize."""
+    """Whether every GraphQL query that meets it fails."""
     version: int = 1
+    """Of the content; :meth:`change_content` raises it."""
 
     @property
     def age(self) -> float:
@@ -102,6 +107,7 @@ class Store:
         self.documents: dict[int, Document] = {}
         self._by_tenant: dict[str, list[Document]] = {tenant: [] for tenant in tenants}
         self._ids = itertools.count(1)
+        self._lock = threading.Lock()
         self._user_ids: dict[str, int] = {}
 
     def add_report(self, report: Report) -> Report:
@@ -117,16 +123,17 @@ class Store:
         merged = {name: [value] for name, value in report.variables.items()}
         for name in dict(variables):
             merged[name] = [value for other, value in variables if other == name]
-        document = Document(
-            id=next(self._ids),
-            tenant=report.tenant or self.tenants[0],
-            report=report,
-            variables=merged,
-            seconds=report.seconds,
-            outcome=report.outcome,
-        )
-        self.documents[document.id] = document
-        self._by_tenant[document.tenant].append(document)
+        with self._lock:  # Both the server and a test may add; a tenant's list must stay in the order of ids.
+            document = Document(
+                id=next(self._ids),
+                tenant=report.tenant or self.tenants[0],
+                report=report,
+                variables=merged,
+                seconds=report.seconds,
+                outcome=report.outcome,
+            )
+            self.documents[document.id] = document
+            self._by_tenant[document.tenant].append(document)
         return document
 
     def document(self, tenant: str, document_id: int) -> Document | None:

@@ -23,7 +23,7 @@ HTML_ERROR = """<!DOCTYPE html>
 """
 
 
-@dataclass
+@dataclass(frozen=True)
 class Fault:
     """What goes wrong at one endpoint. The parts combine; each is done in the order of the fields.
 
@@ -39,7 +39,8 @@ class Fault:
     """Called first, for example ``sandbox.revoke_tokens`` or ``document.change_content``."""
 
     acts: bool = False
-    """The endpoint does its work, but its answer is thrown away. Without anything else: a connection reset."""
+    """The endpoint does its work, but its answer is thrown away. Without anything else, the connection is
+    reset."""
 
     delay: float = 0.0
     """Seconds before anything is answered."""
@@ -48,7 +49,7 @@ class Fault:
     """The connection is reset instead of an answer."""
 
     raw: bytes | None = None
-    """Exactly these bytes are sent instead of an answer, status line and all, and the connection is closed."""
+    """Exactly these bytes are sent as the answer, status line and all; then the connection is closed."""
 
     status: int | None = None
     """Another answer, with ``headers`` and ``body``."""
@@ -79,12 +80,13 @@ class Faults:
     """The faults in force, the oldest first."""
 
     def __init__(self) -> None:
-        self._active: list[tuple[Fault, float | None]] = []
+        self._active: list[_Active] = []
 
     def inject(self, fault: Fault) -> None:
         """Put a fault in force."""
-        end = None if fault.for_seconds is None else time.monotonic() + fault.for_seconds
-        self._active.append((fault, end))
+        seconds = math.inf if fault.for_seconds is None else fault.for_seconds
+        times = math.inf if fault.times is None else fault.times
+        self._active.append(_Active(fault, time.monotonic() + seconds, times))
 
     def clear(self) -> None:
         """Let everything work again."""
@@ -92,22 +94,28 @@ class Faults:
 
     def take(self, request: LoggedRequest) -> Fault | None:
         """Return the fault that hits a request, and count it."""
-        for fault, end in self._active:
-            if _hits(fault, end, request):
-                if fault.times is not None:
-                    fault.times -= 1
-                return fault
+        for active in self._active:
+            if active.hits(request):
+                active.times_left -= 1
+                return active.fault
         return None
 
 
-def _hits(fault: Fault, end: float | None, request: LoggedRequest) -> bool:
-    return (
-        fault.endpoint == request.endpoint
-        and fault.times != 0
-        and (end is None or time.monotonic() < end)
-        and fault.tenant in (None, request.tenant)
-        and (fault.document_id is None or request.concerns(fault.document_id))
-    )
+@dataclass
+class _Active:
+    fault: Fault
+    end: float
+    times_left: float
+
+    def hits(self, request: LoggedRequest) -> bool:
+        fault = self.fault
+        return (
+            fault.endpoint == request.endpoint
+            and self.times_left > 0
+            and time.monotonic() < self.end
+            and fault.tenant in (None, request.tenant)
+            and (fault.document_id is None or request.concerns(fault.document_id))
+        )
 
 
 async def misbehave(fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+import secrets
 import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timezone
@@ -28,9 +29,10 @@ STAMP = "%Y%m%dT%H%M%SZ"
 class Signer:
     """Makes URLs that are good for a while, and tells whether one still is."""
 
-    def __init__(self, origin: str, secret: str, lifetime: float):
+    def __init__(self, origin: str, lifetime: int):
         self._origin = origin
-        self._secret = secret.encode()
+        self._secret = secrets.token_bytes(32)
+        self._retired: list[bytes] = []
         self.lifetime = lifetime
 
     def key(self, document: Document) -> str:
@@ -44,11 +46,11 @@ class Signer:
             "X-Amz-Algorithm": ALGORITHM,
             "X-Amz-Credential": f"SANDBOX/{now:%Y%m%d}/us-east-1/s3/aws4_request",
             "X-Amz-Date": now.strftime(STAMP),
-            "X-Amz-Expires": f"{self.lifetime:g}",
+            "X-Amz-Expires": str(self.lifetime),
             "X-Amz-SignedHeaders": "host",
         }
         path = f"/{self.key(document)}"
-        query["X-Amz-Signature"] = self._signature(path, query)
+        query["X-Amz-Signature"] = _signature(self._secret, path, query)
         return f"{self._origin}{path}?{urlencode(query)}"
 
     def check(self, request: Request) -> None:
@@ -65,21 +67,28 @@ class Signer:
         signature = query.pop("X-Amz-Signature", None)
         if signature is None:
             raise S3Error(403, "AccessDenied", "Access Denied")
-        if request.method != "GET" or not hmac.compare_digest(
-            self._signature(request.url.path, query).encode(), signature.encode()
-        ):
+        path = request.url.path
+        if signature in (_signature(secret, path, query) for secret in self._retired):
+            raise S3Error(403, "AccessDenied", "Request has expired")
+        if signature != _signature(self._secret, path, query) or request.method != "GET":
             raise S3Error(
                 403,
                 "SignatureDoesNotMatch",
                 "The request signature we calculated does not match the signature you provided.",
             )
         signed = datetime.strptime(query["X-Amz-Date"], STAMP).replace(tzinfo=timezone.utc).timestamp()
-        if time.time() > signed + float(query["X-Amz-Expires"]):
+        if time.time() >= signed + int(query["X-Amz-Expires"]):
             raise S3Error(403, "AccessDenied", "Request has expired")
 
-    def _signature(self, path: str, query: dict[str, str]) -> str:
-        message = f"{path}?{urlencode(sorted(query.items()))}".encode()
-        return hmac.new(self._secret, message, hashlib.sha256).hexdigest()
+    def expire_all(self) -> None:
+        """End every URL that was given out."""
+        self._retired.append(self._secret)
+        self._secret = secrets.token_bytes(32)
+
+
+def _signature(secret: bytes, path: str, query: dict[str, str]) -> str:
+    message = f"{path}?{urlencode(sorted(query.items()))}".encode()
+    return hmac.new(secret, message, hashlib.sha256).hexdigest()
 
 
 class S3Error(HTTPException):
@@ -150,7 +159,7 @@ def _span(header: str, size: int) -> tuple[int, int] | None:
 
 
 async def _asynchronous(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Keep the chunks in the event loop; Starlette would read a plain iterator in a thread, one hop for each."""
+    """Keep the chunks in the event loop; Starlette would fetch each of a plain iterator from a thread."""
     for chunk in chunks:
         yield chunk
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import base64
 import itertools
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import lru_cache
@@ -23,6 +23,7 @@ from graphql import (
 )
 
 from airflow_provider_clarus.sandbox.documents import Document, Store
+from airflow_provider_clarus.sandbox.filters import Node, matching
 from airflow_provider_clarus.sandbox.reports import Report
 
 PAGE = 100
@@ -61,8 +62,6 @@ type Reports { all(filter: ReportFilterType, first: Int, after: String): ReportC
 
 type Query { documents: Documents, reports: Reports }
 """
-
-Node = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -109,18 +108,16 @@ class GraphQL:
         return [error.formatted for error in errors] if errors else document
 
 
-def _documents(
-    info: GraphQLResolveInfo, filter: Node | None = None, first: int | None = None, after: str | None = None
-) -> Node:
-    context: Context = info.context
-    conditions = filter or {}
-    start = _decode(after)
+def _documents(info: GraphQLResolveInfo[Context], **arguments: Any) -> Node:
+    context = info.context
+    conditions = arguments.get("filter") or {}
+    start = _decode(arguments.get("after"))
     found = (
         document
         for document in _candidates(context, conditions.get("id") or {}, start)
         if document.age >= document.report.replica_lag
     )
-    return _page(_matching(map(_document_node, found), conditions), first)
+    return _page(matching(map(_document_node, found), conditions), arguments.get("first"))
 
 
 def _candidates(context: Context, ids: Mapping[str, Any], start: int) -> Iterable[Document]:
@@ -133,13 +130,11 @@ def _candidates(context: Context, ids: Mapping[str, Any], start: int) -> Iterabl
     return [document for document in documents if document]
 
 
-def _reports(
-    info: GraphQLResolveInfo, filter: Node | None = None, first: int | None = None, after: str | None = None
-) -> Node:
-    start = _decode(after)
+def _reports(info: GraphQLResolveInfo[Context], **arguments: Any) -> Node:
+    start = _decode(arguments.get("after"))
     reports = info.context.store.reports_of(info.context.tenant)
     nodes = [_report_node(report) for report in reports if report.id > start]
-    return _page(_matching(nodes, filter or {}), first)
+    return _page(matching(nodes, arguments.get("filter") or {}), arguments.get("first"))
 
 
 def _document_node(document: Document) -> Node:
@@ -192,60 +187,6 @@ def _decode(cursor: str | None) -> int:
         return int(base64.b64decode(cursor, validate=True))
     except ValueError:
         raise GraphQLError(f"Invalid cursor: {cursor!r}.") from None
-
-
-def _matching(nodes: Iterable[Node], conditions: Mapping[str, Mapping[str, Any] | None]) -> Iterable[Node]:
-    """Return the nodes that meet all conditions; ``null`` is no condition."""
-    tests = [
-        (name, _OPERATORS[operator], _comparable(name, operand))
-        for name, operators in conditions.items()
-        for operator, operand in (operators or {}).items()
-        if operand is not None
-    ]
-    if not tests:
-        return nodes
-    return (
-        node
-        for node in nodes
-        if all(test(_comparable(name, node[name]), operand) for name, test, operand in tests)
-    )
-
-
-def _comparable(name: str, value: Any) -> Any:
-    """Return a value, or the values of a list, as what its kind is compared by."""
-    if isinstance(value, list):
-        return [_comparable(name, item) for item in value]
-    if isinstance(value, str) and name == "id":
-        return int(value) if value.isdecimal() else -1
-    if isinstance(value, str) and name.endswith("_at"):
-        try:
-            time = datetime.fromisoformat(value.replace("Z", "+00:00"))
-        except ValueError:
-            raise GraphQLError(f"{value!r} is no ISO 8601 datetime.") from None
-        return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
-    return value
-
-
-def _like(value: str | None, pattern: str, flags: int = 0) -> bool:
-    """SQL's LIKE: ``%`` is any text, ``_`` any character."""
-    parts = (".*" if char == "%" else "." if char == "_" else re.escape(char) for char in pattern)
-    return value is not None and re.fullmatch("".join(parts), value, flags | re.DOTALL) is not None
-
-
-_OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
-    "eq": lambda value, operand: bool(value == operand),
-    "in": lambda value, operand: value in operand,
-    "gt": lambda value, operand: value > operand,
-    "gteq": lambda value, operand: value >= operand,
-    "lt": lambda value, operand: value < operand,
-    "lteq": lambda value, operand: value <= operand,
-    "filled": lambda value, operand: (value is not None) == operand,
-    "from": lambda value, operand: value >= operand,
-    "to": lambda value, operand: value <= operand,
-    "between": lambda value, operand: value is not None and operand[0] <= value <= operand[-1],
-    "like": _like,
-    "ilike": lambda value, operand: _like(value, operand, re.IGNORECASE),
-}
 
 
 def _iso(seconds: float) -> str:

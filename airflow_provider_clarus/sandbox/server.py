@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import secrets
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -15,20 +13,19 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
-import uvicorn
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from airflow_provider_clarus.sandbox.api import Api
 from airflow_provider_clarus.sandbox.documents import Document, Store
 from airflow_provider_clarus.sandbox.faults import Fault, Faults, misbehave
 from airflow_provider_clarus.sandbox.files import Files, Signer
 from airflow_provider_clarus.sandbox.graphql import GraphQL
-from airflow_provider_clarus.sandbox.oauth import USER, Authority
+from airflow_provider_clarus.sandbox.oauth import Authority
 from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.requests_log import LoggedRequest, logged
+from airflow_provider_clarus.sandbox.serving import Server, listen, serve
 
 REQUESTS_PATH = "/sandbox/requests"
 
@@ -39,7 +36,7 @@ class Sandbox:
     :param reports: what can be generated; :meth:`add_report` adds more
     :param tenants: the tenants that exist; the first is the one of the connection
     :param token_lifetime: seconds for which an access token is good
-    :param url_lifetime: seconds for which a presigned URL is good
+    :param url_lifetime: seconds for which a presigned URL is good, the one that has begun included
     :param id_filter: whether documents can be filtered by id in GraphQL, which is not documented
     :param api_port: 0 for a free one, as ``files_port``
     :param on_request: called in the server's thread with each request when it has been answered
@@ -53,7 +50,7 @@ class Sandbox:
         client_id: str = "clarus-client",
         client_secret: str = "sandbox-secret",  # noqa: S107 (it opens nothing but this sandbox)
         token_lifetime: float = 3600.0,
-        url_lifetime: float = 300.0,
+        url_lifetime: int = 300,
         id_filter: bool = True,
         host: str = "127.0.0.1",
         api_port: int = 0,
@@ -71,21 +68,22 @@ class Sandbox:
         self._ports = {"api": api_port, "files": files_port}
         self._url_lifetime = url_lifetime
         self._graphql = GraphQL(self._store, id_filter=id_filter)
-        self._servers: list[_Server] = []
+        self._servers: list[Server] = []
         self._thread: threading.Thread | None = None
         for report in reports:
             self.add_report(report)
 
     def __enter__(self) -> Sandbox:
-        sockets = {origin: self._listen(origin, port) for origin, port in self._ports.items()}
-        signer = Signer(self.files_url, secrets.token_hex(16), self._url_lifetime)
-        api = Api(self._store, self._authority, self._graphql, signer).app()
+        sockets = {origin: listen(self._host, port) for origin, port in self._ports.items()}
+        self._ports = {origin: listener.getsockname()[1] for origin, listener in sockets.items()}
+        self._signer = Signer(self.files_url, self._url_lifetime)
+        api = Api(self._store, self._authority, self._graphql, self._signer).app()
         api.add_route(REQUESTS_PATH, self._show_requests)
-        apps = {"api": api, "files": Files(self._store, signer).app()}
-        self._servers = [_Server(self._observed(origin, app)) for origin, app in apps.items()]
+        apps = {"api": api, "files": Files(self._store, self._signer).app()}
+        self._servers = [Server(self._observed(origin, app)) for origin, app in apps.items()]
         self._thread = threading.Thread(
             target=asyncio.run,
-            args=[_serve(self._servers, list(sockets.values()))],
+            args=[serve(self._servers, list(sockets.values()))],
             name="clarus-sandbox",
             daemon=True,
         )
@@ -149,13 +147,17 @@ class Sandbox:
         report = self._store.reports[tenant or self.tenant, report_id]
         return [self._store.add_document(report).id for _ in range(count)]
 
-    def issue_token(self, user: str = USER) -> dict[str, Any]:
-        """Return a token answer, refresh token included, as if ``user`` had just signed in."""
-        return self._authority.issue(user, refreshable=True)
+    def issue_token(self, user: str | None = None) -> dict[str, Any]:
+        """Return a token answer, refresh token included, of ``user`` or of the client itself."""
+        return self._authority.issue(user or self.client_id, refreshable=True)
 
     def revoke_tokens(self) -> None:
         """End all access tokens, as a sign-in with the API user does; refresh tokens stay good."""
         self._authority.revoke_all()
+
+    def expire_urls(self) -> None:
+        """End all presigned URLs."""
+        self._signer.expire_all()
 
     def inject(self, fault: Fault) -> None:
         """Let something go wrong."""
@@ -168,12 +170,6 @@ class Sandbox:
     def count(self, endpoint: str) -> int:
         """Return how many requests an endpoint has had."""
         return sum(request.endpoint == endpoint for request in self.requests)
-
-    def _listen(self, origin: str, port: int) -> socket.socket:
-        """Listen at once, so that a first request waits until the server is up instead of failing."""
-        listener = socket.create_server((self._host, port), backlog=2048)
-        self._ports[origin] = listener.getsockname()[1]
-        return listener
 
     def _observed(self, origin: str, app: ASGIApp) -> ASGIApp:
         """Wrap an application so that each request is logged, and meets its fault."""
@@ -210,51 +206,6 @@ class Sandbox:
 
     async def _show_requests(self, request: Request) -> Response:
         return JSONResponse([logged_request.public() for logged_request in self.requests])
-
-
-class _Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
-    """Lets the application see the connection, so that a fault can break it."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.app_state = {"transport": transport}
-        super().connection_made(transport)
-
-
-class _Server(uvicorn.Server):
-    """Stops at once: an answer under way is broken off, not waited for."""
-
-    def __init__(self, app: ASGIApp):
-        super().__init__(
-            uvicorn.Config(
-                app,
-                http=_Protocol,
-                ws="none",
-                lifespan="off",
-                interface="asgi3",
-                log_config=None,
-                log_level="warning",
-                access_log=False,
-                proxy_headers=False,
-                timeout_keep_alive=60,
-            )
-        )
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        for server in self.servers:
-            server.close()
-        for connection in list(self.server_state.connections):
-            connection.transport.abort()
-        await asyncio.sleep(0)
-        tasks = list(self.server_state.tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _serve(servers: Sequence[_Server], sockets: Sequence[socket.socket]) -> None:
-    await asyncio.gather(
-        *(server.serve([listener]) for server, listener in zip(servers, sockets, strict=True))
-    )
 
 
 async def _read(receive: Receive) -> bytes:
