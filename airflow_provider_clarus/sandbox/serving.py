@@ -13,7 +13,7 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens already, so that a first request waits for the server instead of failing."""
+    """Return a socket that listens already: a first request waits for the server instead of failing."""
     listener = socket.create_server((host, port), backlog=2048)
     # asyncio leaves Nagle's algorithm on for such a socket, which costs 40 ms for each answer.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -52,7 +52,13 @@ class Server(uvicorn.Server):
             )
         )
 
+    async def main_loop(self) -> None:
+        """Look at ``should_exit`` often, so that a test hardly waits for the end."""
+        while not await self.on_tick(0):
+            await asyncio.sleep(0.02)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close the listeners and abort whatever is under way."""
         for server in self.servers:
             server.close()
         for connection in list(self.server_state.connections):
