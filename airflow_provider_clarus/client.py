@@ -19,12 +19,11 @@ from airflow_provider_clarus import transport
 from airflow_provider_clarus.connection import ClarusConnection
 from airflow_provider_clarus.exceptions import (
     ClarusAuthError,
-    ClarusInputError,
     ClarusOutcomeUnknownError,
     ClarusRejectedError,
     ClarusTransientError,
 )
-from airflow_provider_clarus.models import Document
+from airflow_provider_clarus.models import Document, positive_id
 from airflow_provider_clarus.responses import WORDS_LIMIT, documented_words, error_for, server_words
 from airflow_provider_clarus.tokens import TokenSource
 
@@ -54,7 +53,8 @@ _backoff = wait_exponential_jitter(initial=0.5, max=30, jitter=0.5)
 class ClarusClient:
     """One tenant of Clarus, seen through one connection.
 
-    Its methods block, and may be called from any thread. Each raises the :class:`~airflow_provider_clarus.exceptions.ClarusError` that says what a retry can do.
+    Its methods block, and may be called from any thread. Each raises a ``ClarusError``, whose class says what
+    a retry can do.
 
     :param connection: where, which tenant, and who
     :param attempts: tries of a call that may be repeated; 1 for a caller that paces itself
@@ -119,6 +119,13 @@ class ClarusClient:
             chunk = [str(document_id) for document_id in ids[start : start + PAGE_SIZE]]
             found |= {document.id: document for document in self._documents({"id": {"in": chunk}})}
         return found
+
+    def try_documents_query(self) -> None:
+        """Ask for no document, with the query that asks for documents, to see whether the server takes it.
+
+        :raises ClarusRejectedError: when its schema is another than this client's
+        """
+        self.graphql(DOCUMENTS_QUERY, {"filter": {"id": {"in": ["0"]}}, "first": 1})
 
     def get_download_url(self, document_id: int) -> str:
         """Return a presigned, temporary URL of a document's file (API page "Download a document").
@@ -245,14 +252,3 @@ def _pause(state: RetryCallState) -> float:
 def _log_pause(state: RetryCallState) -> None:
     if state.outcome and state.next_action:
         log.warning("%s Trying again in %.1f s.", state.outcome.exception(), state.next_action.sleep)
-
-
-def positive_id(value: Any, name: str) -> int:
-    """Return a report's or document's id as an integer.
-
-    :raises ClarusInputError: when it is none, before anything is sent
-    """
-    text = str(value).strip()
-    if isinstance(value, bool) or not (text.isascii() and text.isdigit()) or int(text) == 0:
-        raise ClarusInputError(f"{name} is {value!r}; it must be a positive integer, as Clarus shows it.")
-    return int(text)

@@ -50,7 +50,7 @@ class ClarusConnection:
         :raises ClarusConfigError: when a field is missing or makes no sense; it says which, and what to enter
         """
         try:
-            return cls._read(connection, connection.extra_dejson, subdomain)
+            return cls._read(connection, _extra(connection.extra), subdomain)
         except ClarusConfigError as error:
             raise ClarusConfigError(f"Connection {connection.conn_id!r}: {error}") from None
 
@@ -75,6 +75,11 @@ class ClarusConnection:
         )
         settings._require_tenant_and_credentials()
         return settings
+
+    @property
+    def secrets(self) -> list[str]:
+        """What must not show in any log."""
+        return [secret for secret in (self.client_secret, self.refresh_token, self.access_token) if secret]
 
     def _require_tenant_and_credentials(self) -> None:
         if not self.tenant:
@@ -104,6 +109,17 @@ def is_loopback(url: str) -> bool:
 
 def _text(value: Any) -> str:
     return "" if value is None else str(value).strip()
+
+
+def _extra(text: str | None) -> Mapping[str, Any]:
+    # Not `extra_dejson`: it hides broken JSON, and blocks in a triggerer's event loop.
+    try:
+        extra = json.loads(text or "{}")
+    except ValueError:
+        extra = None
+    if not isinstance(extra, Mapping):
+        raise ClarusConfigError("extra is not a JSON object.")
+    return extra
 
 
 def _base_url(host: str | None, port: int | None) -> str:

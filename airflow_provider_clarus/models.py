@@ -8,7 +8,12 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any
 
-from airflow_provider_clarus.exceptions import ClarusNotFoundError, ClarusReportFailedError
+from airflow_provider_clarus.exceptions import (
+    ClarusInputError,
+    ClarusNotFoundError,
+    ClarusReportFailedError,
+    ClarusTimeoutError,
+)
 
 #: Seconds for which a document may stay out of sight before it counts as gone. Reads come from a replica
 #: (API page "GraphQL"), which has not seen a document that was queued a moment ago.
@@ -62,6 +67,11 @@ class Document:
             file_type=fields.get("file_type"),
         )
 
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Document:
+        """Parse what :meth:`as_dict` returned."""
+        return cls._parse(fields["id"], fields)
+
     def as_dict(self) -> dict[str, Any]:
         """Return what goes into an XCom or a trigger event: plain JSON values."""
         return asdict(self) | {"status": self.status.value}
@@ -90,3 +100,24 @@ def finished(
             "Run the report in Clarus with the same variables to see why, then clear this task."
         )
     return document if document.status is DocumentStatus.AVAILABLE else None
+
+
+def timeout_error(
+    document_id: int, tenant: str, waited: float, status: str, reason: str = ""
+) -> ClarusTimeoutError:
+    """Return the error of a wait that took too long."""
+    return ClarusTimeoutError(
+        f"Document {document_id} in tenant {tenant!r} was not available after {waited:.0f} s; its last "
+        f"status was {status!r}.{reason} Raise `timeout`, or see in Clarus why the report takes so long."
+    )
+
+
+def positive_id(value: Any, name: str) -> int:
+    """Return a report's or document's id as an integer.
+
+    :raises ClarusInputError: when it is none, before anything is sent
+    """
+    text = str(value).strip()
+    if isinstance(value, bool) or not (text.isascii() and text.isdigit()) or int(text) == 0:
+        raise ClarusInputError(f"{name} is {value!r}; it must be a positive integer, as Clarus shows it.")
+    return int(text)

@@ -1,1 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
+"""From Clarus to somewhere else, in one task."""

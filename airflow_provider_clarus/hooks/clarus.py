@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The hook: an Airflow connection of type ``clarus`` turned into a client."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, mask_secret
+
+from airflow_provider_clarus.exceptions import ClarusConfigError, ClarusError, ClarusTransientError
+from airflow_provider_clarus.variables import Variables, to_api
+
+if TYPE_CHECKING:
+    from airflow_provider_clarus.client import ClarusClient
+    from airflow_provider_clarus.models import Document
+
+
+class ClarusHook(BaseHook):
+    """Talk to one tenant of ClarusWMS.
+
+    :param clarus_conn_id: an Airflow connection of type ``clarus``
+    :param subdomain: the tenant, instead of the connection's own
+    """
+
+    conn_name_attr = "clarus_conn_id"
+    default_conn_name = "clarus_default"
+    conn_type = "clarus"
+    hook_name = "ClarusWMS"
+
+    def __init__(self, clarus_conn_id: str = default_conn_name, subdomain: str | None = None) -> None:
+        super().__init__()
+        self.clarus_conn_id = clarus_conn_id
+        self.subdomain = subdomain
+
+    @cached_property
+    def client(self) -> ClarusClient:
+        """The client, made from the connection when it is first needed.
+
+        :raises ClarusConfigError: when there is no such connection, or it cannot be used as it is
+        """
+        from airflow_provider_clarus.client import ClarusClient
+        from airflow_provider_clarus.connection import ClarusConnection
+
+        try:
+            connection = self.get_connection(self.clarus_conn_id)
+        except AirflowNotFoundException as error:
+            raise _no_connection(self.clarus_conn_id, error) from None
+        settings = ClarusConnection.from_airflow(connection, self.subdomain)
+        for secret in settings.secrets:
+            mask_secret(secret)
+        return ClarusClient(settings, on_secret=mask_secret)
+
+    @classmethod
+    async def aopen(cls, clarus_conn_id: str, subdomain: str | None = None) -> ClarusClient:
+        """Return a client for use from an event loop, in worker threads: it tries each call once.
+
+        :raises ClarusConfigError: when there is no such connection, or it cannot be used as it is
+        :raises ClarusTransientError: when Airflow cannot be asked for it just now
+        """
+        from airflow.providers.common.compat.connection import get_async_connection
+
+        from airflow_provider_clarus.client import ClarusClient
+        from airflow_provider_clarus.connection import ClarusConnection
+
+        try:
+            connection = await get_async_connection(clarus_conn_id)
+        except AirflowNotFoundException as error:
+            raise _no_connection(clarus_conn_id, error) from None
+        except Exception as error:
+            raise ClarusTransientError(f"Could not fetch connection {clarus_conn_id!r}: {error!r}") from error
+        settings = ClarusConnection.from_airflow(connection, subdomain)
+        for secret in settings.secrets:
+            await _amask(secret)
+        loop = asyncio.get_running_loop()
+
+        def mask_from_thread(secret: str) -> None:
+            asyncio.run_coroutine_threadsafe(_amask(secret), loop)
+
+        return ClarusClient(settings, attempts=1, on_secret=mask_from_thread)
+
+    def get_conn(self) -> ClarusClient:
+        """Return the client."""
+        return self.client
+
+    def generate_report(self, report_id: int, variables: Variables = None) -> Document:
+        """Queue a report and return its document, which is not ready yet.
+
+        :param variables: as :func:`airflow_provider_clarus.variables.to_api` takes them
+        :raises ClarusForbiddenError: when the API user does not own the report
+        """
+        settings = self.client.connection
+        sent = to_api(variables, timezone=settings.timezone, variable_format=settings.variable_format)
+        return self.client.generate_report(report_id, sent)
+
+    def get_document(self, document_id: int) -> Document | None:
+        """Return a document, ``None`` when Clarus does not show it (yet)."""
+        return self.client.get_document(document_id)
+
+    def get_documents(self, document_ids: Iterable[int]) -> dict[int, Document]:
+        """Return those of the documents that Clarus shows, by id, with one request per 100."""
+        return self.client.get_documents(document_ids)
+
+    def get_download_url(self, document_id: int) -> str:
+        """Return a presigned, temporary URL of a document's file. Whoever has it has the file."""
+        return self.client.get_download_url(document_id)
+
+    def graphql(self, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Run a GraphQL query and return its ``data``."""
+        return self.client.graphql(query, variables)
+
+    def run(self, method: str, path: str, json: Any = None) -> Any:
+        """Call any other path of the API, such as ``/api/reports/7``, and return the answer's JSON."""
+        return self.client.run(method, path, json)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Get a token and ask for no document: what Airflow's **Test** button does."""
+        try:
+            self.client.try_documents_query()
+        except ClarusError as error:
+            return False, str(error)
+        return True, f"Clarus answers for tenant {self.client.connection.tenant!r}."
+
+
+def _no_connection(clarus_conn_id: str, error: Exception) -> ClarusConfigError:
+    return ClarusConfigError(
+        f"There is no connection {clarus_conn_id!r} ({error}). Add one of type clarus in Admin > "
+        f"Connections, or set AIRFLOW_CONN_{clarus_conn_id.upper()}."
+    )
+
+
+async def _amask(secret: str) -> None:
+    try:
+        from airflow.sdk.log import amask_secret
+    except ImportError:
+        mask_secret(secret)
+    else:
+        await amask_secret(secret)

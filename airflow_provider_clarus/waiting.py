@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A task's wait for a document: looked at in the worker, or handed to the triggerer."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from airflow_provider_clarus.exceptions import ClarusTimeoutError, ClarusTransientError
+from airflow_provider_clarus.hooks.clarus import ClarusHook
+from airflow_provider_clarus.models import Document, finished, timeout_error
+from airflow_provider_clarus.triggers.document import ClarusDocumentTrigger
+
+log = logging.getLogger(__name__)
+
+
+class Wait:
+    """Waiting for one document, from now on.
+
+    :param interval: seconds between two looks
+    :param timeout: seconds from now until the deadline
+    """
+
+    def __init__(self, hook: ClarusHook, document_id: int, *, interval: float, timeout: float) -> None:
+        self._hook = hook
+        self._document_id = document_id
+        self._interval = interval
+        self._since = self._last_seen = time.time()
+        self._deadline = self._since + timeout
+        self._status = "not seen yet"
+
+    def look(self) -> Document | None:
+        """Ask Clarus once; return the document when it is available, ``None`` while it is not yet.
+
+        :raises ClarusReportFailedError: when it never will be
+        :raises ClarusNotFoundError: when it is out of sight for good
+        """
+        tenant = self._hook.client.connection.tenant
+        try:
+            document = self._hook.get_document(self._document_id)
+        except ClarusTransientError as error:
+            log.warning("%s Still waiting for document %d.", error, self._document_id)
+            return None
+        now = time.time()
+        if document:
+            self._last_seen = now
+            if document.status.value != self._status:
+                log.info(
+                    "Document %d in tenant %r: %s -> %s",
+                    self._document_id,
+                    tenant,
+                    self._status,
+                    document.status.value,
+                )
+                self._status = document.status.value
+        return finished(
+            document, document_id=self._document_id, tenant=tenant, missing_for=now - self._last_seen
+        )
+
+    def block(self) -> Document:
+        """Look until the document is available, in this worker.
+
+        :raises ClarusTimeoutError: at the deadline, after one last look
+        """
+        while True:
+            is_last_look = time.time() >= self._deadline
+            if document := self.look():
+                return document
+            if is_last_look:
+                raise self.timed_out()
+            time.sleep(max(0.0, min(self._interval, self._deadline - time.time())))
+
+    def timed_out(self) -> ClarusTimeoutError:
+        """Return the error of a wait that has taken too long."""
+        tenant = self._hook.client.connection.tenant
+        return timeout_error(self._document_id, tenant, time.time() - self._since, self._status)
+
+    def trigger(self) -> ClarusDocumentTrigger:
+        """Return the trigger that goes on with this wait."""
+        return ClarusDocumentTrigger(
+            document_id=self._document_id,
+            clarus_conn_id=self._hook.clarus_conn_id,
+            subdomain=self._hook.subdomain,
+            poll_interval=self._interval,
+            since=self._since,
+            deadline=self._deadline,
+        )
