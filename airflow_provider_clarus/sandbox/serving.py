@@ -54,7 +54,7 @@ class Server(uvicorn.Server):
 
     async def main_loop(self) -> None:
         """Look at ``should_exit`` often, so that a test hardly waits for the end."""
-        while not await self.on_tick(0):
+        while not await self.on_tick(0):  # noqa: ASYNC110 (it is set from another thread)
             await asyncio.sleep(0.02)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
