@@ -19,11 +19,13 @@ from airflow_provider_clarus import transport
 from airflow_provider_clarus.connection import ClarusConnection
 from airflow_provider_clarus.exceptions import (
     ClarusAuthError,
+    ClarusForbiddenError,
+    ClarusNotFoundError,
     ClarusOutcomeUnknownError,
     ClarusRejectedError,
     ClarusTransientError,
 )
-from airflow_provider_clarus.models import Document, positive_id
+from airflow_provider_clarus.models import Document, DocumentStatus, positive_id
 from airflow_provider_clarus.responses import WORDS_LIMIT, documented_words, error_for, server_words
 from airflow_provider_clarus.tokens import TokenSource
 
@@ -47,6 +49,9 @@ query($filter: DocumentFilterType, $first: Int, $after: String) {
 }
 """
 
+#: *Documented*, unlike a filter for ids: the reports that are not ready yet.
+UNFINISHED = {"category": {"eq": "report"}, "status": {"in": ["queued", "processing"]}}
+
 _backoff = wait_exponential_jitter(initial=0.5, max=30, jitter=0.5)
 
 
@@ -69,6 +74,7 @@ class ClarusClient:
         on_secret: Callable[[str], None] = lambda secret: None,
     ) -> None:
         self.connection = connection
+        self.has_id_filter = True
         self._attempts = attempts
         self._tokens = TokenSource(connection, on_secret)
         self._session = requests.Session()
@@ -111,21 +117,62 @@ class ClarusClient:
     def get_documents(self, document_ids: Iterable[int]) -> dict[int, Document]:
         """Return those of the documents that the read replica shows, by id, with one request per 100.
 
-        *Inferred*: that ``DocumentFilterType`` has ``id``, as the filters of other lists do.
+        *Inferred*: that ``DocumentFilterType`` has ``id``, as the filters of other lists do. A server that
+        rejects it is asked with the documented filters from then on.
+
+        :raises ClarusRejectedError: when the server fails for these ids, but not for others
         """
         ids = sorted({positive_id(document_id, "document_id") for document_id in document_ids})
+        if self.has_id_filter:
+            try:
+                return self._documents_by_id(ids)
+            except ClarusRejectedError as error:
+                self._find_the_fault(error)
+        return self._documents_by_status(ids)
+
+    def _documents_by_id(self, ids: list[int]) -> dict[int, Document]:
         found: dict[int, Document] = {}
         for start in range(0, len(ids), PAGE_SIZE):
             chunk = [str(document_id) for document_id in ids[start : start + PAGE_SIZE]]
             found |= {document.id: document for document in self._documents({"id": {"in": chunk}})}
         return found
 
-    def try_documents_query(self) -> None:
-        """Ask for no document, with the query that asks for documents, to see whether the server takes it.
+    def _find_the_fault(self, error: ClarusRejectedError) -> None:
+        # GraphQL's messages may be redacted, so what is at fault has to be tried out.
+        if self._takes({"id": {"in": ["0"]}}):
+            raise error
+        if not self._takes(UNFINISHED):
+            raise ClarusTransientError(str(error)) from error
+        log.warning("%s It takes no filter for ids; asking with the documented filters from now on.", error)
+        self.has_id_filter = False
 
-        :raises ClarusRejectedError: when its schema is another than this client's
-        """
-        self.graphql(DOCUMENTS_QUERY, {"filter": {"id": {"in": ["0"]}}, "first": 1})
+    def _takes(self, wanted: Mapping[str, Any]) -> bool:
+        try:
+            self.graphql(DOCUMENTS_QUERY, {"filter": wanted, "first": 1})
+        except ClarusRejectedError:
+            return False
+        return True
+
+    def _documents_by_status(self, ids: list[int]) -> dict[int, Document]:
+        try:
+            unfinished = {document.id: document for document in self._documents(UNFINISHED)}
+        except ClarusRejectedError as error:
+            raise ClarusTransientError(str(error)) from error
+        found = {document_id: unfinished[document_id] for document_id in ids if document_id in unfinished}
+        for document_id in ids:
+            if document_id not in found and self._can_be_downloaded(document_id):
+                found[document_id] = Document(document_id, DocumentStatus.AVAILABLE)
+        return found
+
+    def _can_be_downloaded(self, document_id: int) -> bool:
+        try:
+            self.get_download_url(document_id)
+        except ClarusNotFoundError:
+            return False
+        except ClarusForbiddenError:
+            # It is there; whoever wants the file will be told what is missing.
+            return True
+        return True
 
     def get_download_url(self, document_id: int) -> str:
         """Return a presigned, temporary URL of a document's file (API page "Download a document").

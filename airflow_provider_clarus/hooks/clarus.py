@@ -116,9 +116,9 @@ class ClarusHook(BaseHook):
         return self.client.run(method, path, json)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Get a token and ask for no document: what Airflow's **Test** button does."""
+        """Do what waiting does, for one document: what Airflow's **Test** button calls."""
         try:
-            self.client.try_documents_query()
+            self.client.get_documents([1])
         except ClarusError as error:
             return False, str(error)
         return True, f"Clarus answers for tenant {self.client.connection.tenant!r}."

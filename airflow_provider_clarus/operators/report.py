@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator, conf
 
+from airflow_provider_clarus import durable
 from airflow_provider_clarus.hooks.clarus import ClarusHook
 from airflow_provider_clarus.models import Document, positive_id
 from airflow_provider_clarus.relative import check_relative
@@ -102,7 +103,11 @@ class ClarusGenerateReportOperator(BaseOperator):
         report_id = positive_id(self.report_id, "report_id")
         client = hook.client
         variables = self._variables(client.connection.timezone, client.connection.variable_format, context)
+        request = {"report_id": report_id, "tenant": client.connection.tenant, "variables": variables}
+        if adopted := durable.adopt(context, client, request):
+            return adopted
         document = client.generate_report(report_id, variables)
+        durable.remember(context, document, request)
         self.log.info(
             "Report %d of tenant %r is queued as document %d, with %s",
             report_id,

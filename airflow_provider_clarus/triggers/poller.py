@@ -223,8 +223,10 @@ class Poller:
     def _batches(self, document_ids: Iterable[int]) -> Iterator[list[int]]:
         ids = sorted(document_ids)
         together = [document_id for document_id in ids if document_id not in self._alone]
-        for start in range(0, len(together), PAGE_SIZE):
-            yield together[start : start + PAGE_SIZE]
+        # Without a filter for ids, each request reads all that is unfinished: one batch, then.
+        size = PAGE_SIZE if self._client is None or self._client.has_id_filter else max(len(together), 1)
+        for start in range(0, len(together), size):
+            yield together[start : start + size]
         yield from ([document_id] for document_id in ids if document_id in self._alone)
 
     async def _ask(self, ids: list[int]) -> Mapping[int, Answer]:
@@ -232,7 +234,6 @@ class Poller:
         try:
             return await self._read(ids)
         except ClarusRejectedError as error:
-            await self._make_sure_that_others_work(error)
             return await self._bisect(ids, error)
 
     async def _bisect(self, ids: list[int], error: ClarusRejectedError) -> Mapping[int, Answer]:
@@ -246,15 +247,6 @@ class Poller:
             except ClarusRejectedError as narrower:
                 answers |= await self._bisect(half, narrower)
         return answers
-
-    async def _make_sure_that_others_work(self, error: ClarusRejectedError) -> None:
-        client = await self._connected()
-        self._requests += 1
-        try:
-            await asyncio.to_thread(client.try_documents_query)
-        except ClarusRejectedError:
-            # It is no document's fault. GraphQL says so in the same way when its server is in trouble.
-            raise ClarusTransientError(str(error)) from error
 
     async def _read(self, ids: list[int]) -> Mapping[int, Answer]:
         client = await self._connected()

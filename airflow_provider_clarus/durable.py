@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Durable generation: what a task has queued outlives its try, where Airflow can keep it (3.3 and later)."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_clarus.models import MISSING_GRACE, Document, DocumentStatus
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_clarus.client import ClarusClient
+
+log = logging.getLogger(__name__)
+
+KEY = "clarus_document"
+
+
+def adopt(context: Context, client: ClarusClient, request: Mapping[str, Any]) -> Document | None:
+    """Return the document that a failed try of this task has queued, if there is one to go on with.
+
+    :param request: what would be generated; a document of anything else is not adopted
+    """
+    store = _store(context)
+    kept = store and store.get(KEY)
+    if not kept or kept["request"] != request or kept["max_tries"] != _max_tries(context):
+        return None
+    document_id: int = kept["id"]
+    document = client.get_document(document_id)
+    if document is None and time.time() - kept["queued_at"] < MISSING_GRACE:
+        document = Document(document_id, DocumentStatus.QUEUED)
+    if document is None or document.status is DocumentStatus.FAILED:
+        log.info("Document %d of an earlier try %s", document_id, "failed" if document else "is gone")
+        return None
+    log.info("Going on with document %d of an earlier try: %s", document_id, document.status.value)
+    return document
+
+
+def remember(context: Context, document: Document, request: Mapping[str, Any]) -> None:
+    """Keep a document that was just queued for this task's next try."""
+    if store := _store(context):
+        store.set(
+            KEY,
+            {
+                "id": document.id,
+                "request": dict(request),
+                "max_tries": _max_tries(context),
+                "queued_at": time.time(),
+            },
+        )
+    elif _max_tries(context):
+        log.info("This Airflow has no task state store (3.3 and later have): a retry will generate again.")
+
+
+def _max_tries(context: Context) -> int:
+    # The store outlives clearing the task, which is to generate anew; clearing raises this, a retry does not.
+    return context["ti"].max_tries or 0
+
+
+def _store(context: Context) -> Any:
+    return context.get("task_state_store")
