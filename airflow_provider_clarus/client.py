@@ -7,13 +7,11 @@ What the vendor does not document, and this module infers, is marked *inferred*.
 from __future__ import annotations
 
 import logging
-import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import requests
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from airflow_provider_clarus import transport
 from airflow_provider_clarus.connection import ClarusConnection
@@ -27,6 +25,7 @@ from airflow_provider_clarus.exceptions import (
 )
 from airflow_provider_clarus.models import Document, DocumentStatus, positive_id
 from airflow_provider_clarus.responses import WORDS_LIMIT, documented_words, error_for, server_words
+from airflow_provider_clarus.retries import retrying
 from airflow_provider_clarus.tokens import TokenSource
 
 log = logging.getLogger(__name__)
@@ -35,8 +34,6 @@ log = logging.getLogger(__name__)
 PAGE_SIZE = 100
 #: Tries of one call, the first included.
 ATTEMPTS = 5
-#: Seconds: a server that asks for a longer pause than this has the task fail, to be retried by Airflow.
-LONGEST_PAUSE = 60.0
 
 DOCUMENTS_QUERY = """
 query($filter: DocumentFilterType, $first: Int, $after: String) {
@@ -51,8 +48,6 @@ query($filter: DocumentFilterType, $first: Int, $after: String) {
 
 #: *Documented*, unlike a filter for ids: the reports that are not ready yet.
 UNFINISHED = {"category": {"eq": "report"}, "status": {"in": ["queued", "processing"]}}
-
-_backoff = wait_exponential_jitter(initial=0.5, max=30, jitter=0.5)
 
 
 class ClarusClient:
@@ -221,21 +216,8 @@ class ClarusClient:
             after = cursor
 
     def _call(self, method: str, path: str, body: Any, doing: str, *, repeatable: bool = True) -> Any:
-        def may_repeat(error: BaseException) -> bool:
-            return (
-                isinstance(error, ClarusTransientError)
-                and (repeatable or not error.may_have_acted)
-                and (error.retry_after or 0) <= LONGEST_PAUSE
-            )
-
-        retrying = Retrying(
-            retry=retry_if_exception(may_repeat),
-            wait=_pause,
-            stop=stop_after_attempt(self._attempts),
-            before_sleep=_log_pause,
-            reraise=True,
-        )
-        return retrying(self._authorized, method, path, body, doing)
+        attempt = retrying(self._attempts, repeatable=repeatable)
+        return attempt(self._authorized, method, path, body, doing)
 
     def _authorized(self, method: str, path: str, body: Any, doing: str) -> Any:
         token = self._token(self._tokens.get)
@@ -288,14 +270,3 @@ def _documented_shape(doing: str, answer: Any) -> Iterator[None]:
         raise ClarusTransientError(
             f"Could not {doing}: the answer has not the documented shape: {shown}"
         ) from None
-
-
-def _pause(state: RetryCallState) -> float:
-    error = state.outcome and state.outcome.exception()
-    asked = error.retry_after if isinstance(error, ClarusTransientError) else None
-    return _backoff(state) if asked is None else asked + random.random()  # noqa: S311 - no secret
-
-
-def _log_pause(state: RetryCallState) -> None:
-    if state.outcome and state.next_action:
-        log.warning("%s Trying again in %.1f s.", state.outcome.exception(), state.next_action.sleep)

@@ -21,8 +21,8 @@ class ClarusReportToObjectStorageOperator(ClarusGenerateReportOperator):
     """Generate a report, wait for its document and land its file, in one task.
 
     Deferred, it costs one worker start before the wait and one after it. Returns ``{"uri", "size", "sha256",
-    "file_name", "document_id"}``. A retry goes on with the document that the failed try has queued (Airflow 3.3
-    and later).
+    "file_name", "document_id"}``. A retry goes on with the document that the failed try has queued (on
+    Airflow 3.3 and later).
 
     :param destination: an object storage URI with the Airflow connection in it (templated), such as
         ``s3://aws_default@bucket/reports/{{ ds }}/stock.csv``; after a last ``/`` goes the document's name
