@@ -49,8 +49,10 @@ with DAG(
         timeout=3600,
     )
 
-    ClarusDownloadDocumentOperator(
+    download = ClarusDownloadDocumentOperator(
         task_id="download",
-        document_id=wait.output["id"],
+        document_id=generate.output,
         destination="{{ var.value.get('clarus_destination', 'file:///tmp/clarus') }}/{{ ds }}/",
     )
+
+    generate >> wait >> download

@@ -24,7 +24,7 @@ from airflow_provider_clarus.sandbox.local_airflow import LocalAirflow
 from airflow_provider_clarus.sandbox.processes import BackgroundProcess, stop_all
 
 DAG_ID = "clarus_daily_report"
-REPORT_SECONDS = 8
+REPORT_SECONDS = 5
 """Long enough for the sensor to find the report unfinished, and to defer."""
 SANDBOX_TIMEOUT = 30
 RUN_TIMEOUT = 120
@@ -65,7 +65,8 @@ class Demo:
             shutil.rmtree(old, ignore_errors=True)
         self.sandbox_log.unlink(missing_ok=True)
         with ExitStack() as started:
-            url, connection = started.enter_context(self.sandbox())
+            with self.step("sandbox", "Starting a Clarus sandbox"):
+                url, connection = started.enter_context(self.sandbox())
             airflow = LocalAirflow(
                 self.home,
                 dags_folder=CLONE / "dags_examples",
@@ -120,9 +121,7 @@ class Demo:
         )
         try:
             sandbox.start()
-            url, connection = _addresses(sandbox)
-            self.say(f"A Clarus sandbox serves on {url}")
-            yield url, connection
+            yield _addresses(sandbox)
         finally:
             stop_all([sandbox], timeout=2)
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import secrets
 import socket
@@ -106,6 +107,7 @@ class LocalAirflow(AirflowApi):
         return {
             **{key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW_")},
             "AIRFLOW_HOME": str(self.home),
+            "TMPDIR": str(self.home / "tmp"),
             "NO_PROXY": "127.0.0.1,localhost",
             "no_proxy": "127.0.0.1,localhost",
             **{f"AIRFLOW__{key.replace('.', '__', 1).upper()}": value for key, value in settings.items()},
@@ -115,7 +117,7 @@ class LocalAirflow(AirflowApi):
 
     def migrate(self) -> None:
         """Make the database."""
-        self.home.mkdir(parents=True, exist_ok=True)
+        Path(self.env["TMPDIR"]).mkdir(parents=True, exist_ok=True)
         self.cli("db", "migrate")
 
     def start(self, timeout: float = 90) -> None:
@@ -202,7 +204,8 @@ class LocalAirflow(AirflowApi):
         if map_index >= 0:
             folder /= f"map_index={map_index}"
         files = sorted(folder.glob(f"attempt={try_number}.log*"))
-        return "".join(file.read_text(errors="replace") for file in files)
+        lines = [line for file in files for line in file.read_text(errors="replace").splitlines()]
+        return "\n".join(_plain(line) for line in lines)
 
     def _wait_until(self, condition: Callable[[], bool], timeout: float, what: str) -> None:
         deadline = time.monotonic() + timeout
@@ -225,3 +228,13 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def _plain(line: str) -> str:
+    """Return a line of a task's log, which is JSON, as text: its level, its message, and its exceptions."""
+    try:
+        entry = json.loads(line)
+        errors = [f"{error['exc_type']}: {error['exc_value']}" for error in entry.get("error_detail", ())]
+        return "; ".join([f"{entry.get('level', 'info')}: {entry['event']}", *errors])
+    except (ValueError, TypeError, KeyError):
+        return line

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The demo command of the README, as a stranger runs it in a fresh clone."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.system.conftest import REPOSITORY
+
+pytestmark = pytest.mark.long
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Copy what git would bring; the environment that the first demo makes in it serves all."""
+    folder = tmp_path_factory.mktemp("clone")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    ).stdout
+    for name in filter(None, listed.split("\0")):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(REPOSITORY / name, folder / name)
+    return folder
+
+
+@pytest.fixture
+def demo(clone: Path) -> Iterator[subprocess.Popen[str]]:
+    """The demo, started with a Python that has nothing installed; interrupted if the test does not end it."""
+    text = (REPOSITORY / "README.md").read_text()
+    found = re.search(r"<!-- run: demo -->\n```bash\n(.+)\n```", text)
+    assert found
+    _, *arguments = shlex.split(found[1])
+    with subprocess.Popen(
+        [str(Path(sys.base_prefix) / "bin" / "python3"), *arguments],
+        cwd=clone,
+        env={
+            key: value for key, value in os.environ.items() if not key.startswith(("AIRFLOW", "VIRTUAL_ENV"))
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        yield process
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+
+
+@pytest.fixture
+def unknown_report(clone: Path) -> Iterator[None]:
+    """Let the example DAG ask for a report that the sandbox has not got."""
+    dag = clone / "dags_examples" / "clarus_daily_report.py"
+    text = dag.read_text()
+    dag.write_text(text.replace("'clarus_report_id', '7'", "'clarus_report_id', '8'"))
+    yield
+    dag.write_text(text)
+
+
+def test_a_stranger_sees_the_report_land(demo: subprocess.Popen[str], clone: Path) -> None:
+    said, _ = demo.communicate(timeout=600)
+
+    assert demo.returncode == 0, said
+    for task in ("generate", "wait", "download"):
+        assert re.search(rf"^Task +{task} +success +[\d.]+ s$", said, re.MULTILINE), said
+    assert re.search(r"wait +deferred$", said, re.MULTILINE), said
+    assert re.search(r"^Document +\d+$", said, re.MULTILINE), said
+    landed = re.search(r"^Landed +file://(\S+), (\d+) bytes", said, re.MULTILINE)
+    assert landed, said
+    file = Path(landed[1])
+    assert file.is_relative_to(clone / ".demo")
+    assert file.stat().st_size == int(landed[2])
+    assert file.read_text().splitlines()[0] in said
+    assert re.search(r"^Requests +.*\b1 token, 1 generate\b", said, re.MULTILINE), said
+    assert re.search(r"^Time +install [\d.]+ s, database .+, start .+, run .+, stop ", said, re.MULTILINE), (
+        said
+    )
+
+
+def test_a_failure_names_the_task_and_shows_why(unknown_report: None, demo: subprocess.Popen[str]) -> None:
+    said, _ = demo.communicate(timeout=180)
+
+    assert demo.returncode == 1
+    assert "FAILED: not every task of clarus_daily_report succeeded" in said
+    assert "generate is failed" in said
+    assert "ClarusNotFoundError" in said
+
+
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_nothing_is_left_running_when_the_demo_is_interrupted(
+    demo: subprocess.Popen[str], number: signal.Signals, exit_code: int
+) -> None:
+    assert demo.stdout
+    for line in demo.stdout:
+        if re.search("wait +deferred", line):
+            break
+    started = psutil.Process(demo.pid).children(recursive=True)
+    commands = " ".join(" ".join(process.cmdline()) for process in started)
+    for component in ("airflow_provider_clarus.sandbox", "scheduler", "triggerer", "worker"):
+        assert component in commands
+
+    demo.send_signal(number)
+    demo.stdout.read()
+
+    assert demo.wait(timeout=60) == exit_code
+    deadline = time.monotonic() + 5
+    while any(process.is_running() for process in started) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert [process for process in started if process.is_running()] == []
