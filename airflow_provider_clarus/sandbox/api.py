@@ -26,11 +26,12 @@ Handler = Callable[[Request, str, str], Awaitable[Response]]
 class Api:
     """REST and GraphQL over one store."""
 
-    def __init__(self, store: Store, authority: Authority, graphql: GraphQL, signer: Signer):
+    def __init__(self, store: Store, authority: Authority, graphql: GraphQL, signer: Signer, files_url: str):
         self._store = store
         self._authority = authority
         self._graphql = graphql
         self._signer = signer
+        self._files_url = files_url
 
     def app(self) -> Starlette:
         """Return the ASGI application."""
@@ -83,7 +84,7 @@ class Api:
             raise HTTPException(403, f"You may not download document {document_id}.")
         if not document.available:
             raise HTTPException(404, f"Document {document_id} has no file: it is {document.status}.")
-        return JSONResponse({"url": self._signer.url(document)})
+        return JSONResponse({"url": self._signer.url(self._files_url, document)})
 
     def _resource(self, document: Document) -> dict[str, Any]:
         available = document.available

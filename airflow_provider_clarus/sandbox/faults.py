@@ -25,7 +25,7 @@ HTML_ERROR = """<!DOCTYPE html>
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong at one endpoint. The parts combine; each is done in the order of the fields.
+    """What goes wrong at one endpoint: what comes before the answer, one kind of answer, and when.
 
     Examples: ``Fault("graphql", status=429, headers={"Retry-After": "1"}, times=2)``;
     ``Fault("download", status=502, body=HTML_ERROR)``; ``Fault("generate", acts=True, reset=True)``;
@@ -45,17 +45,17 @@ class Fault:
     delay: float = 0.0
     """Seconds before anything is answered."""
 
-    reset: bool = False
-    """The connection is reset instead of an answer."""
-
     raw: bytes | None = None
-    """Exactly these bytes are sent as the answer, status line and all; then the connection is closed."""
+    """Exactly these bytes are the answer, status line and all; then the connection is closed."""
 
     status: int | None = None
     """Another answer, with ``headers`` and ``body``."""
 
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | str | Mapping[str, Any] = b""
+
+    reset: bool = False
+    """The connection is reset instead of an answer."""
 
     cut_at: int | None = None
     """The real answer's body ends after so many bytes: too early for its ``Content-Length``."""

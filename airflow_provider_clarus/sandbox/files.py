@@ -29,29 +29,28 @@ STAMP = "%Y%m%dT%H%M%SZ"
 class Signer:
     """Makes URLs that are good for a while, and tells whether one still is."""
 
-    def __init__(self, origin: str, lifetime: int):
-        self._origin = origin
+    def __init__(self, lifetime: int):
         self._secret = secrets.token_bytes(32)
         self._retired: list[bytes] = []
-        self.lifetime = lifetime
+        self._lifetime = lifetime
 
     def key(self, document: Document) -> str:
         """Return the path of its file."""
         return f"clarus-{document.tenant}/documents/{document.id}"
 
-    def url(self, document: Document) -> str:
+    def url(self, origin: str, document: Document) -> str:
         """Return a presigned URL of its file."""
         now = datetime.now(timezone.utc)
         query = {
             "X-Amz-Algorithm": ALGORITHM,
             "X-Amz-Credential": f"SANDBOX/{now:%Y%m%d}/us-east-1/s3/aws4_request",
             "X-Amz-Date": now.strftime(STAMP),
-            "X-Amz-Expires": str(self.lifetime),
+            "X-Amz-Expires": str(self._lifetime),
             "X-Amz-SignedHeaders": "host",
         }
         path = f"/{self.key(document)}"
         query["X-Amz-Signature"] = _signature(self._secret, path, query)
-        return f"{self._origin}{path}?{urlencode(query)}"
+        return f"{origin}{path}?{urlencode(query)}"
 
     def check(self, request: Request) -> None:
         """Refuse what S3 would refuse."""

@@ -97,7 +97,9 @@ class Authority:
         grant_type = form.get("grant_type")
         if grant_type is None:
             raise OAuthError("invalid_request", "Missing required parameter: grant_type.")
-        self._check_client(form, request.headers.get("authorization", ""), public="code_verifier" in form)
+        self._check_client(
+            form, request.headers.get("authorization", ""), public=grant_type == "authorization_code"
+        )
         if grant_type == "client_credentials":
             return self.issue(self.client_id, refreshable=False, scope=form.get("scope"))
         if grant_type == "refresh_token":
@@ -111,7 +113,7 @@ class Authority:
         return self.issue(user, refreshable=True, scope=form.get("scope"))
 
     def _check_client(self, form: Mapping[str, str], authorization: str, *, public: bool) -> None:
-        """Compare id and secret, from HTTP Basic or the body; with PKCE a client may have no secret."""
+        """Compare id and secret, from HTTP Basic or the body; a public client has none, but PKCE."""
         client_id, secret = form.get("client_id", ""), form.get("client_secret", "")
         if authorization.lower().startswith("basic "):
             try:

@@ -31,7 +31,7 @@ REQUESTS_PATH = "/sandbox/requests"
 
 
 class Sandbox:
-    """A local Clarus API, from entering the context until leaving it.
+    """A local Clarus API, from entering the context until leaving it. Entered again, it is back as it was.
 
     :param reports: what can be generated; :meth:`add_report` adds more
     :param tenants: the tenants that exist; the first is the one of the connection
@@ -66,7 +66,7 @@ class Sandbox:
         self._faults = Faults()
         self._host = host
         self._ports = {"api": api_port, "files": files_port}
-        self._url_lifetime = url_lifetime
+        self._signer = Signer(url_lifetime)
         self._graphql = GraphQL(self._store, id_filter=id_filter)
         self._servers: list[Server] = []
         self._thread: threading.Thread | None = None
@@ -76,8 +76,7 @@ class Sandbox:
     def __enter__(self) -> Sandbox:
         sockets = {origin: listen(self._host, port) for origin, port in self._ports.items()}
         self._ports = {origin: listener.getsockname()[1] for origin, listener in sockets.items()}
-        self._signer = Signer(self.files_url, self._url_lifetime)
-        api = Api(self._store, self._authority, self._graphql, self._signer).app()
+        api = Api(self._store, self._authority, self._graphql, self._signer, self.files_url).app()
         api.add_route(REQUESTS_PATH, self._show_requests)
         apps = {"api": api, "files": Files(self._store, self._signer).app()}
         self._servers = [Server(self._observed(origin, app)) for origin, app in apps.items()]

@@ -114,6 +114,11 @@ def test_authorization_code_is_good_once_and_needs_its_verifier(sandbox: Sandbox
     assert ask(sandbox, **form, code=other, code_verifier="wrong").json()["error"] == "invalid_grant"
 
 
+def test_only_a_code_does_without_the_secret(sandbox: Sandbox) -> None:
+    form = {"client_id": sandbox.client_id, "code_verifier": VERIFIER}
+    assert ask(sandbox, **form, grant_type="client_credentials").json()["error"] == "invalid_client"
+
+
 def test_authorize_wants_pkce(sandbox: Sandbox) -> None:
     assert redirected(authorize(sandbox, code_challenge_method="plain"))["error"] == "invalid_request"
     assert redirected(authorize(sandbox, response_type="token"))["error"] == "unsupported_response_type"

@@ -83,6 +83,17 @@ def test_leaves_nothing_behind_even_with_answers_under_way() -> None:
         requests.get(sandbox.url, timeout=5)
 
 
+def test_comes_back_at_the_same_address_with_everything_it_had() -> None:
+    sandbox = Sandbox([Report(id=7)])
+    with sandbox, Caller(sandbox) as caller:
+        url, document = sandbox.url, caller.generated()
+    with pytest.raises(requests.ConnectionError, match="refused"):
+        caller.graphql()
+    with sandbox:
+        assert sandbox.url == url
+        assert caller.ids() == [document]
+
+
 def test_hundred_of_ten_thousand_documents(sandbox: Sandbox, caller: Caller) -> None:
     ids = sandbox.add_documents(10_000, 7)
     assert caller.ids(id={"in": [str(number) for number in ids[::100]]}) == ids[::100]
