@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from enum import Enum
 from typing import Any
 
 from airflow_provider_clarus.exceptions import (
@@ -14,29 +13,11 @@ from airflow_provider_clarus.exceptions import (
     ClarusReportFailedError,
     ClarusTimeoutError,
 )
+from airflow_provider_clarus.status import DocumentStatus
 
 #: Seconds for which a document may stay out of sight before it counts as gone. Reads come from a replica
 #: (API page "GraphQL"), which has not seen a document that was queued a moment ago.
 MISSING_GRACE = 120.0
-
-
-class DocumentStatus(str, Enum):
-    """The documented statuses. The server's own words differ in case, and one example says ``completed``."""
-
-    QUEUED = "queued"
-    PROCESSING = "processing"
-    AVAILABLE = "available"
-    FAILED = "failed"
-    UNKNOWN = "unknown"
-
-    @classmethod
-    def parse(cls, text: object) -> DocumentStatus:
-        """Return the status that ``text`` means; one that nobody documented is ``UNKNOWN``: not yet."""
-        word = str(text).lower()
-        try:
-            return cls("available" if word == "completed" else word)
-        except ValueError:
-            return cls.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from airflow_provider_clarus.models import DocumentStatus
+from airflow_provider_clarus.status import DocumentStatus
 from airflow_provider_clarus.sandbox.content import Content, csv_content
 from airflow_provider_clarus.sandbox.reports import Report
 

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the README shows is true: its connections, its Python, and its error messages."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import Connection
+
+from airflow_provider_clarus.connection import ClarusConnection
+from airflow_provider_clarus.exceptions import ClarusError
+from airflow_provider_clarus.hooks.clarus import ClarusHook
+from airflow_provider_clarus.models import finished, timeout_error
+from airflow_provider_clarus.operators.document import ClarusDownloadDocumentOperator
+from airflow_provider_clarus.operators.report import ClarusGenerateReportOperator
+from airflow_provider_clarus.sandbox.faults import Fault
+from airflow_provider_clarus.sandbox.reports import Report
+from airflow_provider_clarus.sandbox.server import Sandbox
+from airflow_provider_clarus.windows import interval_variables
+from tests import readme
+
+CONTEXT = {"ti": SimpleNamespace(max_tries=0), "dag_run": SimpleNamespace(run_type="backfill")}
+
+
+def test_the_uri_and_the_json_mean_the_same_connection() -> None:
+    (uri,) = re.findall(r"^clarus://.*$", readme.section("Connect"), flags=re.MULTILINE)
+    (fields,) = map(json.loads, readme.blocks("json", "Connect"))
+    meant = ClarusConnection.from_airflow(Connection(conn_id="c", **fields))
+    assert ClarusConnection.from_airflow(_from_uri(uri)) == meant
+    assert (meant.base_url, meant.tenant) == ("https://clarus-api.com", "TENANT")
+    assert (meant.client_id, meant.client_secret) == ("CLIENT_ID", "CLIENT_SECRET")
+
+
+def test_the_sandbox_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = readme.blocks("python", "Sandbox")
+    exec(compile(code, "README.md", "exec"), {})
+    assert capsys.readouterr().out.startswith("clarus://")
+
+
+def _from_uri(uri: str) -> Any:
+    if hasattr(Connection, "from_uri"):
+        return Connection.from_uri(uri, conn_id="c")
+    return Connection(conn_id="c", uri=uri)
+
+
+class World:
+    """A sandbox, and an Airflow connection to it that a test may spoil."""
+
+    def __init__(self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch):
+        self.sandbox = sandbox
+        self._monkeypatch = monkeypatch
+        self.connect()
+
+    def connect(self, **fields: Any) -> None:
+        connection = json.loads(self.sandbox.connection_json) | fields
+        self._monkeypatch.setenv("AIRFLOW_CONN_CLARUS_DEFAULT", json.dumps(connection))
+
+    def generate(self, **arguments: Any) -> Any:
+        return ClarusGenerateReportOperator(task_id="t", **({"report_id": 7} | arguments)).execute(CONTEXT)
+
+
+def no_connection(world: World) -> None:
+    world._monkeypatch.delenv("AIRFLOW_CONN_CLARUS_DEFAULT")
+    # Airflow asks its database next, and there is none.
+    error = _not_found()
+    world._monkeypatch.setattr(ClarusHook, "get_connection", _raise(error))
+    world.generate()
+
+
+def _not_found() -> Exception:
+    from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+    return AirflowNotFoundException("The conn_id `clarus_default` isn't defined")
+
+
+def _raise(error: Exception) -> Callable[..., Any]:
+    def fail(*_: object) -> Any:
+        raise error
+
+    return fail
+
+
+def wrong_secret(world: World) -> None:
+    world.connect(password="wrong")
+    world.generate()
+
+
+def not_the_owner(world: World) -> None:
+    world.sandbox.add_report(Report(id=7, owner="somebody-else"))
+    world.generate()
+
+
+def no_such_report(world: World) -> None:
+    world.generate(report_id=8)
+
+
+def broken_off(world: World) -> None:
+    world.sandbox.inject(Fault("generate", acts=True, status=504))
+    world.generate()
+
+
+def late(world: World) -> None:
+    end = datetime.now(timezone.utc) - timedelta(days=3)
+    context = CONTEXT | {"data_interval_start": end - timedelta(days=1), "data_interval_end": end}
+    ClarusGenerateReportOperator(task_id="t", report_id=7, variables={"a": "3 days ago"}).execute(context)
+
+
+def failed(world: World) -> None:
+    world.sandbox.add_report(Report(id=7, seconds=0, outcome="failed"))
+    document_id = world.generate()
+    ClarusDownloadDocumentOperator(
+        task_id="t", document_id=document_id, destination="file:///tmp/never.csv"
+    ).execute(CONTEXT)
+
+
+def timed_out(world: World) -> None:
+    raise timeout_error(1, "acme", 3600, "processing")
+
+
+def gone(world: World) -> None:
+    finished(None, document_id=1, tenant="acme", missing_for=time.time())
+
+
+PROVOKED: dict[str, Callable[[World], Any]] = {
+    "There is no connection 'clarus_default'": no_connection,
+    "no tenant": lambda world: (world.connect(schema=""), world.generate()),
+    "no credentials": lambda world: (world.connect(password=""), world.generate()),
+    "Could not get a token` … `401": wrong_secret,
+    "Could not generate report 7 in tenant 'acme': Clarus answered 403": not_the_owner,
+    "Could not generate report 7 in tenant 'acme': Clarus answered 404": no_such_report,
+    "The report may be queued all the same": broken_off,
+    "needs a data interval": lambda world: interval_variables(
+        ("a", "b"), None, None, timetable_name="CronTriggerTimetable"
+    ),
+    "which Clarus counts from the moment at which it generates the report": late,
+    "its status is 'failed'": failed,
+    "was not available after 3600 s": timed_out,
+    "is not to be found in tenant 'acme'": gone,
+    "is not a URI of a storage that a report can land in": lambda world: ClarusDownloadDocumentOperator(
+        task_id="t", document_id=1, destination="bucket/key"
+    ).execute(CONTEXT),
+}
+
+
+def test_the_table_lists_what_is_provoked_here() -> None:
+    assert [cell.strip("`") for cell in readme.first_column("Troubleshooting")] == list(PROVOKED)
+
+
+@pytest.mark.parametrize("message", PROVOKED)
+def test_the_log_says_what_the_table_says(
+    message: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ClarusError) as raised:
+        PROVOKED[message](World(sandbox, monkeypatch))
+    said = str(raised.value).replace("report 8", "report 7")
+    assert all(part.strip("` ") in said for part in message.split("…")), said
