@@ -23,9 +23,10 @@ from airflow_provider_clarus.exceptions import (
     ClarusRejectedError,
     ClarusTransientError,
 )
-from airflow_provider_clarus.models import Document, DocumentStatus, positive_id
+from airflow_provider_clarus.models import Document, positive_id
 from airflow_provider_clarus.responses import WORDS_LIMIT, documented_words, error_for, server_words
 from airflow_provider_clarus.retries import retrying
+from airflow_provider_clarus.status import DocumentStatus
 from airflow_provider_clarus.tokens import TokenSource
 
 log = logging.getLogger(__name__)

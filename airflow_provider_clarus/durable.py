@@ -8,7 +8,8 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_clarus.models import MISSING_GRACE, Document, DocumentStatus
+from airflow_provider_clarus.models import MISSING_GRACE, Document
+from airflow_provider_clarus.status import DocumentStatus
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
