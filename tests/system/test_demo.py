@@ -10,13 +10,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from tests import readme
 from tests.system.conftest import REPOSITORY
 
 pytestmark = pytest.mark.long
@@ -38,8 +38,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def demo(clone: Path) -> Iterator[subprocess.Popen[str]]:
     """The demo, started with a Python that has nothing installed; interrupted if the test does not end it."""
-    text = (REPOSITORY / "README.md").read_text()
-    found = re.search(r"<!-- run: demo -->\n```bash\n(.+)\n```", text)
+    found = re.search(r"<!-- run: demo -->\n```bash\n(.+)\n```", readme.TEXT)
     assert found
     _, *arguments = shlex.split(found[1])
     with subprocess.Popen(
@@ -82,9 +81,7 @@ def test_a_stranger_sees_the_report_land(demo: subprocess.Popen[str], clone: Pat
     assert file.stat().st_size == int(landed[2])
     assert file.read_text().splitlines()[0] in said
     assert re.search(r"^Requests +.*\b1 token, 1 generate\b", said, re.MULTILINE), said
-    assert re.search(r"^Time +install [\d.]+ s, database .+, start .+, run .+, stop ", said, re.MULTILINE), (
-        said
-    )
+    assert re.search(r"^Time +install .+, database .+, start .+, run .+, stop", said, re.MULTILINE), said
 
 
 def test_a_failure_names_the_task_and_shows_why(unknown_report: None, demo: subprocess.Popen[str]) -> None:
@@ -105,15 +102,20 @@ def test_nothing_is_left_running_when_the_demo_is_interrupted(
         if re.search("wait +deferred", line):
             break
     started = psutil.Process(demo.pid).children(recursive=True)
-    commands = " ".join(" ".join(process.cmdline()) for process in started)
-    for component in ("airflow_provider_clarus.sandbox", "scheduler", "triggerer", "worker"):
-        assert component in commands
+    commands = str([process.as_dict(["cmdline"])["cmdline"] for process in started])
+    for part in ("airflow_provider_clarus.sandbox", "scheduler", "triggerer", "worker"):
+        assert part in commands
 
     demo.send_signal(number)
     demo.stdout.read()
 
     assert demo.wait(timeout=60) == exit_code
-    deadline = time.monotonic() + 5
-    while any(process.is_running() for process in started) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert [process for process in started if process.is_running()] == []
+    assert [process for process in started if is_alive(process)] == []
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Tell whether it runs; one that has ended and that nobody has waited for does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
