@@ -13,6 +13,7 @@ import pytest
 from airflow_provider_clarus.sandbox.local_airflow import LocalAirflow
 from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.server import Sandbox
+from tests import readme
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -25,8 +26,9 @@ def stop_as_on_ctrl_c() -> None:
 
 @pytest.fixture(scope="session")
 def clarus() -> Iterator[Sandbox]:
-    """A sandbox whose report 7 takes long enough for a sensor to find it unfinished."""
-    with Sandbox([Report(id=7, seconds=5)]) as sandbox:
+    """Two tenants, whose report 7 takes long enough for a sensor to find it unfinished."""
+    reports = [Report(id=7, seconds=5, tenant=tenant) for tenant in ("acme", "globex")]
+    with Sandbox(reports, tenants=("acme", "globex")) as sandbox:
         yield sandbox
 
 
@@ -37,15 +39,26 @@ def landing(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def dags_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example DAGs, and those that the README shows."""
+    folder = tmp_path_factory.mktemp("dags")
+    for example in (REPOSITORY / "dags_examples").glob("*.py"):
+        (folder / example.name).write_text(example.read_text())
+    for number, code in enumerate(readme.blocks("python", "Write DAGs")):
+        (folder / f"readme_{number}.py").write_text(code)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def airflow(
-    clarus: Sandbox, landing: Path, tmp_path_factory: pytest.TempPathFactory
+    clarus: Sandbox, landing: Path, dags_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LocalAirflow]:
     """Scheduler, worker, DAG processor, triggerer and API server with the example DAGs."""
     if version("apache-airflow").startswith("2."):
         pytest.skip("LocalAirflow starts the components of Airflow 3")
     with LocalAirflow(
         tmp_path_factory.mktemp("airflow"),
-        dags_folder=REPOSITORY / "dags_examples",
+        dags_folder=dags_folder,
         connections={"clarus_default": clarus.connection_uri},
         env={"AIRFLOW_VAR_CLARUS_DESTINATION": f"file://{landing}"},
     ) as airflow:

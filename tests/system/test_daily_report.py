@@ -67,9 +67,13 @@ def test_the_report_of_the_last_interval_lands(
         assert datetime.fromisoformat(row["date_to"]) == end - timedelta(seconds=1)
 
 
-def test_worker_and_triggerer_share_one_token_and_the_files_origin_gets_none(run: Run) -> None:
+def test_worker_and_triggerer_share_one_token_and_the_files_origin_gets_none(
+    run: Run, clarus: Sandbox
+) -> None:
     counts = Counter(request.endpoint for request in run.requests)
-    assert (counts["token"], counts["generate"], counts["file"]) == (1, 1, 1)
+    assert (counts["generate"], counts["file"]) == (1, 1)
+    # One for whatever ran in this Airflow, before this DAG or beside it.
+    assert clarus.count("token") == 1
 
     files = [request for request in run.requests if request.origin == "files"]
     assert not any({"authorization", "x-clarus-subdomain"} & request.headers.keys() for request in files)
