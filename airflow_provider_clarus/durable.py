@@ -59,7 +59,7 @@ def remember(context: Context, document: Document, request: Mapping[str, Any]) -
 
 def _max_tries(context: Context) -> int:
     # The store outlives clearing the task, which is to generate anew; clearing raises this, a retry does not.
-    return context["ti"].max_tries or 0
+    return getattr(context.get("ti"), "max_tries", None) or 0
 
 
 def _store(context: Context) -> Any:

@@ -120,7 +120,10 @@ class ClarusGenerateReportOperator(BaseOperator):
     def _variables(self, zone: str, variable_format: Any, context: Context) -> list[dict[str, str]]:
         start, end = context.get("data_interval_start"), context.get("data_interval_end")
         window = self.interval_variables and interval_variables(
-            self.interval_variables, start, end, timetable_name=type(self.dag.timetable).__name__
+            self.interval_variables,
+            start,
+            end,
+            timetable_name=type(self.dag.timetable).__name__ if self.has_dag() else "the timetable",
         )
         variables = to_api(self.variables, window or None, timezone=zone, variable_format=variable_format)
         warnings = check_relative(
@@ -128,7 +131,7 @@ class ClarusGenerateReportOperator(BaseOperator):
             interval_start=start,
             interval_end=end,
             now=datetime.now(timezone.utc),
-            is_backfill=context["dag_run"].run_type == "backfill",
+            is_backfill=getattr(context.get("dag_run"), "run_type", None) == "backfill",
             allow=self.allow_relative_variables,
         )
         for warning in warnings:
