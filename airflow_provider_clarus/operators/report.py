@@ -119,11 +119,12 @@ class ClarusGenerateReportOperator(BaseOperator):
 
     def _variables(self, zone: str, variable_format: Any, context: Context) -> list[dict[str, str]]:
         start, end = context.get("data_interval_start"), context.get("data_interval_end")
+        dag = self.get_dag()
         window = self.interval_variables and interval_variables(
             self.interval_variables,
             start,
             end,
-            timetable_name=type(self.dag.timetable).__name__ if self.has_dag() else "the timetable",
+            timetable_name=type(dag.timetable).__name__ if dag else "the timetable",
         )
         variables = to_api(self.variables, window or None, timezone=zone, variable_format=variable_format)
         warnings = check_relative(
