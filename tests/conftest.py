@@ -1,18 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 
 import pytest
 
+# Before the first import of Airflow, which reads its home once and writes into it.
+os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="clarus-tests-")
+os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = os.environ["AIRFLOW_HOME"]
+
+import hypothesis
+
 from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.server import Sandbox
 
-# Airflow writes its configuration where it finds none, as soon as it is imported.
-_AIRFLOW_HOME = tempfile.TemporaryDirectory(prefix="airflow-home-")
-os.environ["AIRFLOW_HOME"] = _AIRFLOW_HOME.name
+atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
+hypothesis.settings.register_profile("clarus", database=None, deadline=None)
+hypothesis.settings.load_profile("clarus")
+
+
+@pytest.fixture(autouse=True)
+def _own_temporary_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep tests apart: the processes of a machine share their tokens in its temporary folder."""
+    folder = str(tmp_path_factory.mktemp("tmp"))
+    monkeypatch.setenv("TMPDIR", folder)
+    monkeypatch.setattr(tempfile, "tempdir", folder)
 
 
 @pytest.fixture
@@ -20,3 +36,10 @@ def sandbox() -> Iterator[Sandbox]:
     """A Clarus API with report 7, which takes 0.3 s."""
     with Sandbox(reports=[Report(id=7, seconds=0.3)]) as sandbox:
         yield sandbox
+
+
+@pytest.fixture
+def clarus_default(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    """The sandbox as the connection ``clarus_default``."""
+    monkeypatch.setenv("AIRFLOW_CONN_CLARUS_DEFAULT", sandbox.connection_uri)
+    return sandbox
