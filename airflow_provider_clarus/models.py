@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -99,6 +100,6 @@ def positive_id(value: Any, name: str) -> int:
     :raises ClarusInputError: when it is none, before anything is sent
     """
     text = str(value).strip()
-    if isinstance(value, bool) or not (text.isascii() and text.isdigit()) or int(text) == 0:
+    if not re.fullmatch("[1-9][0-9]{0,18}", text):
         raise ClarusInputError(f"{name} is {value!r}; it must be a positive integer, as Clarus shows it.")
     return int(text)

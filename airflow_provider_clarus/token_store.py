@@ -12,21 +12,24 @@ import base64
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, BinaryIO
 
 from cryptography.fernet import Fernet, InvalidToken
+
+log = logging.getLogger(__name__)
 
 
 class TokenSlot:
     """One token's file, locked for as long as it is open."""
 
-    def __init__(self, file: IO[bytes], cipher: Fernet) -> None:
+    def __init__(self, file: BinaryIO, cipher: Fernet) -> None:
         self._file = file
         self._cipher = cipher
 
@@ -42,10 +45,13 @@ class TokenSlot:
     def write(self, token: dict[str, Any]) -> None:
         """Store a token instead of the one before."""
         sealed = self._cipher.encrypt(json.dumps(token).encode())
-        self._file.seek(0)
-        self._file.truncate()
-        self._file.write(sealed)
-        self._file.flush()
+        try:
+            self._file.seek(0)
+            self._file.truncate()
+            self._file.write(sealed)
+        except OSError as error:
+            # What was written of it opens with no key, so that the next process gets a token of its own.
+            log.info("A token could not be stored for other processes: %s", error)
 
 
 @contextmanager
@@ -60,7 +66,7 @@ def open_slot(*credentials: str) -> Iterator[TokenSlot]:
     descriptor = os.open(
         _private_folder() / name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
     )
-    with open(descriptor, "r+b") as file:
+    with open(descriptor, "r+b", buffering=0) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield TokenSlot(file, Fernet(base64.urlsafe_b64encode(key)))
 

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+from importlib import resources
+from importlib.metadata import entry_points
+from typing import Any
+
+import jsonschema
+import pytest
+from airflow.providers_manager import ProvidersManager
+
+from airflow_provider_clarus.get_provider_info import get_provider_info
+from airflow_provider_clarus.hooks.clarus import ClarusHook
+
+
+def schema(name: str) -> Any:
+    return json.loads(resources.files("airflow").joinpath(name).read_text())
+
+
+def test_the_provider_info_is_what_airflow_reads_at_runtime() -> None:
+    jsonschema.validate(get_provider_info(), schema("provider_info.schema.json"))
+
+
+def test_each_part_of_it_is_as_provider_yaml_has_it() -> None:
+    """As far as that schema goes for a provider from outside: its release fields are Airflow's own."""
+    whole = schema("provider.yaml.schema.json")
+    jsonschema.validate(get_provider_info(), whole | {"required": ["name", "package-name", "description"]})
+
+
+def test_the_package_name_is_the_distributions() -> None:
+    (entry_point,) = (
+        entry_point
+        for entry_point in entry_points(group="apache_airflow_provider")
+        if entry_point.value.startswith("airflow_provider_clarus.")
+    )
+    assert entry_point.dist
+    assert get_provider_info()["package-name"] == entry_point.dist.name
+    assert entry_point.load() is get_provider_info
+
+
+@pytest.fixture(scope="module")
+def manager() -> ProvidersManager:
+    return ProvidersManager()
+
+
+def test_airflow_finds_the_hook_by_the_connection_type(manager: ProvidersManager) -> None:
+    hook = manager.hooks["clarus"]
+    assert hook
+    assert hook.hook_class_name == f"{ClarusHook.__module__}.{ClarusHook.__qualname__}"
+    assert hook.connection_id_attribute_name == ClarusHook.conn_name_attr
+    assert hook.hook_name == ClarusHook.hook_name
+    assert hook.connection_testable
