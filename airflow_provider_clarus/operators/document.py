@@ -10,7 +10,6 @@ from airflow.providers.common.compat.sdk import Asset, BaseOperator
 
 from airflow_provider_clarus.exceptions import ClarusConfigError, ClarusTransientError
 from airflow_provider_clarus.hooks.clarus import ClarusHook
-from airflow_provider_clarus.landing.names import destination_path
 from airflow_provider_clarus.models import Document, finished, positive_id
 
 if TYPE_CHECKING:
@@ -52,6 +51,8 @@ class ClarusDownloadDocumentOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Land the file."""
+        from airflow_provider_clarus.landing import destination_path
+
         document_id = positive_id(self.document_id, "document_id")
         destination_path(self.destination, None, document_id)
         hook = ClarusHook(self.clarus_conn_id, self.subdomain)
@@ -77,7 +78,7 @@ def land_document(
     log: Any,
 ) -> dict[str, Any]:
     """Land a document's file and return what the operators return of it."""
-    from airflow_provider_clarus.landing import land
+    from airflow_provider_clarus.landing import destination_path, land
 
     path = storage_path(destination_path(destination, document.file_name if document else None, document_id))
     connection = hook.client.connection

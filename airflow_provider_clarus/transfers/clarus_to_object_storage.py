@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_clarus.exceptions import ClarusInputError
 from airflow_provider_clarus.hooks.clarus import ClarusHook
-from airflow_provider_clarus.landing.names import destination_path
 from airflow_provider_clarus.models import Document
 from airflow_provider_clarus.operators.document import add_to_outlets, land_document, storage_path
 from airflow_provider_clarus.operators.report import ClarusGenerateReportOperator
@@ -40,6 +39,8 @@ class ClarusReportToObjectStorageOperator(ClarusGenerateReportOperator):
 
     def execute(self, context: Context) -> Any:
         """Queue the report, unless its file could not land; then wait and land it."""
+        from airflow_provider_clarus.landing import destination_path
+
         destination = destination_path(self.destination, None, 0)
         if not self.overwrite and destination == self.destination and storage_path(destination).exists():
             raise ClarusInputError(f"{destination} exists, and overwrite is False: nothing was generated.")
