@@ -4,19 +4,26 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
 from airflow_provider_clarus.exceptions import ClarusConfigError
+from airflow_provider_clarus.variables import VariableFormat
 
 DEFAULT_HOST = "https://clarus-api.com"
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
+UTC = ZoneInfo("UTC")
+FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+
+# What every library reads alike: neither user, query nor fragment, backslash nor space.
+_ADDRESS = re.compile(r"https?://[\w.\-:\[\]]+(/[\w.\-~%/]*)?", re.ASCII | re.IGNORECASE)
+
 GrantType = Literal["client_credentials", "refresh_token", "access_token"]
-VariableFormat = Literal["iso", "naive"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,7 @@ class ClarusConnection:
     access_token: str = field(default="", repr=False)
     scope: str = ""
     token_url: str = ""
-    timezone: str = "UTC"
+    timezone: ZoneInfo = UTC
     variable_format: VariableFormat = "iso"
     verify: bool | str = True
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -56,7 +63,8 @@ class ClarusConnection:
 
     @classmethod
     def _read(cls, connection: Any, extra: Mapping[str, Any], subdomain: str | None) -> ClarusConnection:
-        base_url = _base_url(connection.host, connection.port)
+        allow_http = _flag(extra, "allow_http")
+        base_url = _base_url(connection.host, connection.port, allow_http)
         settings = cls(
             base_url=base_url,
             tenant=_text(subdomain) or _text(connection.schema),
@@ -66,7 +74,7 @@ class ClarusConnection:
             refresh_token=_text(extra.get("refresh_token")),
             access_token=_text(extra.get("access_token")),
             scope=_text(extra.get("scope")),
-            token_url=_token_url(_text(extra.get("token_url")), base_url),
+            token_url=_token_url(_text(extra.get("token_url")), base_url, allow_http),
             timezone=_zone(_text(extra.get("timezone")) or "UTC"),
             variable_format=_choice(extra, "variable_format", VariableFormat),
             verify=_verify(extra.get("verify")),
@@ -87,8 +95,10 @@ class ClarusConnection:
                 "no tenant. Enter the tenant's subdomain (in a URI: the path after the host), "
                 "or pass `subdomain`."
             )
-        if not (self.tenant.isascii() and self.tenant.isprintable()) or " " in self.tenant:
+        if not is_one_word(self.tenant):
             raise ClarusConfigError(f"the tenant {self.tenant!r} cannot be sent as a header; it is one word.")
+        if self.access_token and not is_one_word(self.access_token):
+            raise ClarusConfigError("extra access_token is none: it has spaces or other than ASCII in it.")
         required = {
             "client_credentials": ("client_id", "client_secret"),
             "refresh_token": ("client_id", "refresh_token"),
@@ -107,6 +117,11 @@ def is_loopback(url: str) -> bool:
     return urlsplit(url).hostname in LOOPBACK_HOSTS
 
 
+def is_one_word(text: str) -> bool:
+    """Tell whether a text can be sent as (the last word of) a header: visible ASCII characters only."""
+    return text.isascii() and text.isprintable() and " " not in text
+
+
 def _text(value: Any) -> str:
     return "" if value is None else str(value).strip()
 
@@ -115,38 +130,45 @@ def _extra(text: str | None) -> Mapping[str, Any]:
     # Not `extra_dejson`: it hides broken JSON, and blocks in a triggerer's event loop.
     try:
         extra = json.loads(text or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         extra = None
     if not isinstance(extra, Mapping):
         raise ClarusConfigError("extra is not a JSON object.")
     return extra
 
 
-def _base_url(host: str | None, port: int | None) -> str:
+def _base_url(host: str | None, port: int | None, allow_http: bool) -> str:
     url = _text(host).rstrip("/") or DEFAULT_HOST
-    if "://" not in url:
-        url = f"https://{url}"
-    if port and urlsplit(url).port is None:
-        url = f"{url}:{port}"
-    return _https_unless_local(url, "host")
+    parts = _address(url if "://" in url else f"https://{url}", "host", allow_http)
+    # Airflow writes a host in lower case when it reads it from a URI.
+    parts = parts._replace(netloc=parts.netloc.lower())
+    if port and parts.port is None:
+        parts = _address(parts._replace(netloc=f"{parts.netloc}:{port}").geturl(), "port", allow_http)
+    return parts.geturl()
 
 
-def _token_url(token_url: str, base_url: str) -> str:
-    return _https_unless_local(token_url, "extra token_url") if token_url else f"{base_url}/oauth/token"
+def _token_url(url: str, base_url: str, allow_http: bool) -> str:
+    return _address(url, "extra token_url", allow_http).geturl() if url else f"{base_url}/oauth/token"
 
 
-def _https_unless_local(url: str, field_name: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+def _address(url: str, field_name: str, allow_http: bool) -> SplitResult:
+    """Return the parts of an address to which secrets may be sent."""
+    try:
+        parts = urlsplit(url)
+        usable = bool(_ADDRESS.fullmatch(url) and parts.hostname and parts.port != 0)
+    except ValueError:
+        usable = False
+    if not usable:
+        # The address is not shown: it may be a secret in the wrong field.
         raise ClarusConfigError(
-            f"{field_name} {url!r} is not a web address; leave it empty for {DEFAULT_HOST}."
+            f"{field_name} makes no web address; leave it empty, or enter one such as {DEFAULT_HOST}."
         )
-    if parts.scheme == "http" and not is_loopback(url):
+    if parts.scheme == "http" and not (allow_http or is_loopback(url)):
         raise ClarusConfigError(
-            f"{field_name} {url!r} would send the secret unencrypted; use https:// "
-            "(http:// is for this machine only)."
+            f"{field_name} {url!r} would send the secret unencrypted; use https://. (http:// is for this "
+            "machine, or for where extra allow_http is true.)"
         )
-    return url
+    return parts
 
 
 def _choice(extra: Mapping[str, Any], name: str, choices: Any) -> Any:
@@ -157,26 +179,31 @@ def _choice(extra: Mapping[str, Any], name: str, choices: Any) -> Any:
     return value
 
 
-def _zone(name: str) -> str:
+def _flag(extra: Mapping[str, Any], name: str) -> bool:
+    text = _text(extra.get(name)).lower() or "false"
+    if text not in FLAGS:
+        raise ClarusConfigError(f"extra {name} is {text!r}; it can be true or false.")
+    return FLAGS[text]
+
+
+def _zone(name: str) -> ZoneInfo:
     try:
-        ZoneInfo(name)
+        return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
         raise ClarusConfigError(
             f"extra timezone {name!r} is not a time zone; enter a name such as Europe/London."
         ) from None
-    return name
 
 
 def _verify(value: Any) -> bool | str:
-    text = _text(value)
-    words = {"": True, "true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-    return words.get(text.lower(), text)
+    text = _text(value) or "true"
+    return FLAGS.get(text.lower(), text)
 
 
 def _proxies(value: Any) -> Mapping[str, str]:
     try:
         proxies = json.loads(value) if isinstance(value, str) and value.strip() else value or {}
-    except ValueError:
+    except (ValueError, RecursionError):
         proxies = None
     if not isinstance(proxies, Mapping):
         raise ClarusConfigError('extra proxies must be an object such as {"https": "http://proxy:3128"}.')
@@ -188,6 +215,6 @@ def _seconds(value: Any) -> float:
         seconds = float(_text(value) or ClarusConnection.timeout)
     except ValueError:
         seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise ClarusConfigError(f"extra timeout is {value!r}; enter a positive number of seconds.")
+    if not 0 < seconds <= 3600:
+        raise ClarusConfigError(f"extra timeout is {value!r}; enter seconds, up to 3600.")
     return seconds

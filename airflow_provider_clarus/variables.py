@@ -13,7 +13,7 @@ from datetime import date, datetime, time
 from typing import Any, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
-from airflow_provider_clarus.exceptions import ClarusConfigError, ClarusInputError
+from airflow_provider_clarus.exceptions import ClarusInputError
 
 Value: TypeAlias = str | int | date | None  # a datetime is a date, too
 Variables: TypeAlias = Mapping[str, Value | Sequence[Value]] | Sequence[Mapping[str, Any]] | None
@@ -26,7 +26,7 @@ def to_api(
     variables: Variables,
     window: Mapping[str, datetime] | None = None,
     *,
-    timezone: str = "UTC",
+    timezone: ZoneInfo = _UTC,
     variable_format: VariableFormat = "iso",
 ) -> list[dict[str, str]]:
     """Return ``variables`` and ``window`` in the form of ``POST /api/reports/{id}/generate``.
@@ -36,12 +36,10 @@ def to_api(
         seconds, or ``None``: the value stored in the report stays.
     :param window: what :func:`~airflow_provider_clarus.windows.interval_variables` answered; its names may
         not stand in ``variables`` too.
-    :param timezone: the tenant's time zone, an IANA name.
+    :param timezone: the tenant's time zone.
     :param variable_format: ``iso`` is ``2024-03-31T00:00:00+00:00``, ``naive`` is ``2024-03-31 00:00:00``.
     :raises ClarusInputError: for whatever would not certainly mean to the server what it means in the DAG.
-    :raises ClarusConfigError: for an unknown time zone.
     """
-    zone = _zone(timezone)
     window = window or {}
     given = list(_pairs(variables))
     for name, _ in given:
@@ -50,20 +48,10 @@ def to_api(
                 f"Variable {name!r} is in variables and in interval_variables; take it out of one of them."
             )
     return [
-        {"name": name, "value": _text(name, value, zone, variable_format)}
+        {"name": name, "value": _text(name, value, timezone, variable_format)}
         for name, value in [*given, *window.items()]
         if value is not None
     ]
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as error:
-        raise ClarusConfigError(
-            f"{name!r} is not a time zone; set the connection's extra 'timezone' to a name such as "
-            "'Europe/London'."
-        ) from error
 
 
 def _pairs(variables: Variables) -> Iterator[tuple[str, Any]]:

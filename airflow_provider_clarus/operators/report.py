@@ -21,6 +21,8 @@ from airflow_provider_clarus.windows import interval_variables
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_clarus.connection import ClarusConnection
+
 
 class ClarusGenerateReportOperator(BaseOperator):
     """Queue a report, and return the id of the document that it will be.
@@ -102,7 +104,7 @@ class ClarusGenerateReportOperator(BaseOperator):
     def _generate(self, hook: ClarusHook, context: Context) -> Document:
         report_id = positive_id(self.report_id, "report_id")
         client = hook.client
-        variables = self._variables(client.connection.timezone, client.connection.variable_format, context)
+        variables = self._variables(client.connection, context)
         request = {"report_id": report_id, "tenant": client.connection.tenant, "variables": variables}
         if adopted := durable.adopt(context, client, request):
             return adopted
@@ -117,7 +119,7 @@ class ClarusGenerateReportOperator(BaseOperator):
         )
         return document
 
-    def _variables(self, zone: str, variable_format: Any, context: Context) -> list[dict[str, str]]:
+    def _variables(self, connection: ClarusConnection, context: Context) -> list[dict[str, str]]:
         start, end = context.get("data_interval_start"), context.get("data_interval_end")
         dag = self.get_dag()
         window = self.interval_variables and interval_variables(
@@ -126,7 +128,12 @@ class ClarusGenerateReportOperator(BaseOperator):
             end,
             timetable_name=type(dag.timetable).__name__ if dag else "the timetable",
         )
-        variables = to_api(self.variables, window or None, timezone=zone, variable_format=variable_format)
+        variables = to_api(
+            self.variables,
+            window or None,
+            timezone=connection.timezone,
+            variable_format=connection.variable_format,
+        )
         warnings = check_relative(
             variables,
             interval_start=start,

@@ -92,7 +92,7 @@ def scheduled(timetable, earliest: pendulum.DateTime, count: int) -> list[DataIn
 
 def sent(interval: DataInterval, zone: str, variable_format: str = "iso") -> tuple[str, str]:
     window = interval_variables(NAMES, *interval, timetable_name="-")
-    start, end = to_api(None, window, timezone=zone, variable_format=variable_format)
+    start, end = to_api(None, window, timezone=ZoneInfo(zone), variable_format=variable_format)
     return start["value"], end["value"]
 
 
