@@ -108,7 +108,10 @@ def _transfer(download: Download, path: ObjectStoragePath, log: Logger) -> Lande
             )
         writer.commit()
     except BaseException:
-        writer.discard()
+        try:
+            writer.discard()
+        except Exception as error:
+            log.warning("Could not remove what was written to %s so far, which nobody sees: %s", path, error)
         raise
     landed = Landed(str(path), progress.done, sha256.hexdigest())
     log.info("Landed %s at %s, sha256 %s", progress.summary(), landed.uri, landed.sha256)
@@ -147,5 +150,5 @@ def _report_lineage(path: ObjectStoragePath) -> None:
     """Tell Airflow of the object, as ``ObjectStoragePath`` itself would of whatever name it opens."""
     from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 
-    collector: Any = get_hook_lineage_collector()  # type: ignore[no-untyped-call]
+    collector: Any = get_hook_lineage_collector()
     collector.add_output_asset(context=path, uri=str(path))

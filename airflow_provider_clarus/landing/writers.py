@@ -9,12 +9,17 @@ import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_clarus.exceptions import ClarusInputError
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+#: Ends the name of a file in the making.
+PARTIAL = ".clarus-partial"
+#: Bytes that go to Google Cloud Storage in one request: a multiple of 256 KiB.
+GCS_REQUEST = 8 * 1024 * 1024
 
 
 class Writer(Protocol):
@@ -24,39 +29,40 @@ class Writer(Protocol):
         """Append ``chunk``."""
 
     def commit(self) -> None:
-        """Publish the object, over an older one if there is one; the last call."""
+        """Publish the object, in the place of an older one."""
 
     def discard(self) -> None:
-        """Leave the destination as it was; the last call, also after a failed ``commit``."""
+        """Leave the destination as it was; also after a ``commit`` that failed."""
 
 
 def open_writer(path: ObjectStoragePath) -> Writer:
-    """Begin an object at ``path``."""
-    return FileWriter(path.path)
+    """Begin an object at ``path``; its scheme is one of :data:`.names.SCHEMES`."""
+    if path.protocol == "file":
+        return FileWriter(path.path)
+    if path.protocol in ("gs", "gcs"):
+        return GCSWriter(path.fs, path.path)
+    from airflow_provider_clarus.landing.parts import AzureWriter, S3Writer
+
+    return (S3Writer if path.protocol in ("s3", "s3a") else AzureWriter)(path.fs, path.path)
 
 
 class FileWriter:
     """A file on this machine, or on what is mounted here: a temporary one beside it, then a rename."""
-
-    SUFFIX = ".clarus-partial"
 
     def __init__(self, path: str) -> None:
         # A symbolic link stays one: what it points to is replaced.
         self._target = Path(os.path.realpath(path))
         if self._target.exists() and not self._target.is_file():
             raise ClarusInputError(f"{self._target} is no file; end the destination in / to land in a folder")
+        # Bounded, because the target's own name may use all that a file system allows.
+        self._stem = f".{self._target.name[:60]}."
         self._target.parent.mkdir(parents=True, exist_ok=True)
         self._remove_leftovers()
-        self._partial = self._target.with_name(f"{self._stem}{secrets.token_hex(4)}{self.SUFFIX}")
+        self._partial = self._target.with_name(f"{self._stem}{secrets.token_hex(4)}{PARTIAL}")
         self._file = os.open(self._partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         with suppress(OSError):
-            # Held until the process ends, in whatever way: what is not locked is a leftover.
+            # Held until this process ends, however it ends: what is not locked is a leftover.
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-    @property
-    def _stem(self) -> str:
-        # Bounded, because the target's own name may use all that a file system allows.
-        return f".{self._target.name[:60]}."
 
     def write(self, chunk: bytes) -> None:
         """Append to the temporary file."""
@@ -71,14 +77,41 @@ class FileWriter:
 
     def discard(self) -> None:
         """Remove the temporary file."""
-        with suppress(OSError):
-            self._partial.unlink()
-        with suppress(OSError):
-            os.close(self._file)
+        self._partial.unlink(missing_ok=True)
+        os.close(self._file)
 
     def _remove_leftovers(self) -> None:
-        """Remove what earlier tries at this file, killed in the middle, left behind."""
-        for leftover in self._target.parent.glob(f"{glob.escape(self._stem)}*{self.SUFFIX}"):
+        for leftover in self._target.parent.glob(f"{glob.escape(self._stem)}*{PARTIAL}"):
             with suppress(OSError), leftover.open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 leftover.unlink()
+
+
+class GCSWriter:
+    """A resumable upload (https://cloud.google.com/storage/docs/resumable-uploads).
+
+    Nothing shows before its last request. Google drops the session that a killed process leaves within a week.
+    """
+
+    def __init__(self, fs: Any, path: str) -> None:
+        # gcsfs knows them since 2025.12, and uploads nothing to them in another way.
+        kind = getattr(fs, "_sync_lookup_bucket_type", None)
+        if kind and kind(fs.split_path(path)[0]).name == "ZONAL_HIERARCHICAL":
+            raise ClarusInputError(
+                f"{path} is in a zonal bucket (Rapid Storage), which shows an object while it is written"
+            )
+        self._file = fs.open(path, "wb", block_size=GCS_REQUEST, autocommit=False)
+
+    def write(self, chunk: bytes) -> None:
+        """Append ``chunk``; send when there is enough."""
+        self._file.write(chunk)
+
+    def commit(self) -> None:
+        """Send the rest and end the upload."""
+        self._file.close()
+        self._file.commit()
+
+    def discard(self) -> None:
+        """Cancel the upload."""
+        self._file.closed = True
+        self._file.discard()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Object stores that run here, each a real server on free ports, and the Airflow connection that leads to it."""
+"""Object stores that run here, real servers on free ports, and the Airflow connections that lead to them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,7 +49,11 @@ class Store:
     @property
     def environment(self) -> dict[str, str]:
         """The variables by which Airflow finds the connection."""
-        return {f"AIRFLOW_CONN_{self.name.upper()}": self.connection} if self.connection else {}
+        if not self.connection:
+            return {}
+        # gcsfs asks Google itself, for minutes, which kind of bucket it has; an emulator has one kind only.
+        gcsfs = {"GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false"}
+        return {f"AIRFLOW_CONN_{self.name.upper()}": self.connection, **gcsfs}
 
 
 @contextmanager
@@ -190,10 +194,8 @@ def running(name: str, command: Sequence[str], folder: Path, url: str) -> Iterat
 
 def answers(url: str) -> bool:
     """Ask a server for anything; raise OSError when it does not answer."""
-    try:
+    with suppress(urllib.error.HTTPError):
         urllib.request.urlopen(url, timeout=5).close()
-    except urllib.error.HTTPError:
-        pass
     return True
 
 
