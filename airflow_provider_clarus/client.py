@@ -47,8 +47,9 @@ query($filter: DocumentFilterType, $first: Int, $after: String) {
 }
 """
 
-#: *Documented*, unlike a filter for ids: the reports that are not ready yet.
+#: *Documented*, unlike a filter for ids.
 UNFINISHED = {"category": {"eq": "report"}, "status": {"in": ["queued", "processing"]}}
+FAILED = {"category": {"eq": "report"}, "status": {"in": ["failed"]}}
 
 
 class ClarusClient:
@@ -150,15 +151,19 @@ class ClarusClient:
         return True
 
     def _documents_by_status(self, ids: list[int]) -> dict[int, Document]:
-        try:
-            unfinished = {document.id: document for document in self._documents(UNFINISHED)}
-        except ClarusRejectedError as error:
-            raise ClarusTransientError(str(error)) from error
-        found = {document_id: unfinished[document_id] for document_id in ids if document_id in unfinished}
+        found = self._among(set(ids), UNFINISHED)
         for document_id in ids:
             if document_id not in found and self._can_be_downloaded(document_id):
                 found[document_id] = Document(document_id, DocumentStatus.AVAILABLE)
-        return found
+        # Read last, and only for those that nothing else tells of: the failed reports of a tenant add up.
+        lost = set(ids) - found.keys()
+        return found | self._among(lost, FAILED) if lost else found
+
+    def _among(self, ids: set[int], wanted: Mapping[str, Any]) -> dict[int, Document]:
+        try:
+            return {document.id: document for document in self._documents(wanted) if document.id in ids}
+        except ClarusRejectedError as error:
+            raise ClarusTransientError(str(error)) from error
 
     def _can_be_downloaded(self, document_id: int) -> bool:
         try:

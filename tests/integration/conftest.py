@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+import pytest
+from airflow.providers.common.compat.sdk import Connection
+
+from airflow_provider_clarus.client import ClarusClient
+from airflow_provider_clarus.connection import ClarusConnection
+from airflow_provider_clarus.sandbox.server import Sandbox
+
+Connect: TypeAlias = Callable[..., ClarusClient]
+
+
+@pytest.fixture
+def connect(sandbox: Sandbox) -> Iterator[Connect]:
+    """Make clients of a sandbox: of ``sandbox``, or of another; with changed settings, if any."""
+    with ExitStack() as open_clients:
+
+        def connect(to: Sandbox = sandbox, attempts: int = 3, **changes: Any) -> ClarusClient:
+            connection = Connection(conn_id="clarus_default", **json.loads(to.connection_json))
+            settings = replace(ClarusConnection.from_airflow(connection), **changes)
+            return open_clients.enter_context(closing(ClarusClient(settings, attempts=attempts)))
+
+        yield connect
+
+
+@pytest.fixture
+def client(connect: Connect) -> ClarusClient:
+    """A client of the sandbox."""
+    return connect()
+
+
+@pytest.fixture
+def document(sandbox: Sandbox) -> int:
+    """A document of report 7 that is available."""
+    (document_id,) = sandbox.add_documents(1, 7)
+    sandbox.documents[document_id].seconds = 0
+    return document_id
