@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_clarus.connection_form import declared
+
 
 def get_provider_info() -> dict[str, Any]:
     """Return the provider's metadata, valid against Airflow's ``provider.yaml`` schema."""
@@ -16,6 +18,8 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "connection-type": "clarus",
                 "hook-class-name": "airflow_provider_clarus.hooks.clarus.ClarusHook",
+                "hook-name": "ClarusWMS",
+                **declared(),
             }
         ],
     }

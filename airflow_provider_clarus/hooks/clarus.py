@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, mask_secret
 
+from airflow_provider_clarus import connection_form
 from airflow_provider_clarus.exceptions import ClarusConfigError, ClarusError, ClarusTransientError
 from airflow_provider_clarus.variables import Variables, to_api
 
@@ -29,6 +30,16 @@ class ClarusHook(BaseHook):
     default_conn_name = "clarus_default"
     conn_type = "clarus"
     hook_name = "ClarusWMS"
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the form's own fields; only Airflow 3.1 and older asks."""
+        return connection_form.widgets()
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return the names of the form's standard fields; only Airflow 3.1 and older asks."""
+        return connection_form.ui_field_behaviour()
 
     def __init__(self, clarus_conn_id: str = default_conn_name, subdomain: str | None = None) -> None:
         super().__init__()
