@@ -14,6 +14,7 @@ from airflow_provider_clarus.sandbox.local_airflow import LocalAirflow
 from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.server import Sandbox
 from tests import readme
+from tests.integration.landing import stores
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -26,8 +27,8 @@ def stop_as_on_ctrl_c() -> None:
 
 @pytest.fixture(scope="session")
 def clarus() -> Iterator[Sandbox]:
-    """Two tenants, whose report 7 takes long enough for a sensor to find it unfinished."""
-    reports = [Report(id=7, seconds=5, tenant=tenant) for tenant in ("acme", "globex")]
+    """Two tenants, whose reports take long enough for a sensor to find them unfinished."""
+    reports = [Report(number, seconds=5, tenant=tenant) for tenant in ("acme", "globex") for number in (7, 8)]
     with Sandbox(reports, tenants=("acme", "globex")) as sandbox:
         yield sandbox
 
@@ -50,8 +51,23 @@ def dags_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def settings(
+    clarus: Sandbox, landing: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, str]]:
+    """The connections and variables that the example DAGs ask for, as an environment."""
+    with stores.moto(tmp_path_factory.mktemp("moto")) as s3:
+        assert s3.connection
+        yield {
+            "AIRFLOW_CONN_CLARUS_DEFAULT": clarus.connection_uri,
+            "AIRFLOW_CONN_AWS_DEFAULT": s3.connection,
+            "AIRFLOW_VAR_CLARUS_BUCKET": stores.BUCKET,
+            "AIRFLOW_VAR_CLARUS_DESTINATION": f"file://{landing}",
+        }
+
+
+@pytest.fixture(scope="session")
 def airflow(
-    clarus: Sandbox, landing: Path, dags_folder: Path, tmp_path_factory: pytest.TempPathFactory
+    settings: dict[str, str], dags_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LocalAirflow]:
     """Scheduler, worker, DAG processor, triggerer and API server with the example DAGs."""
     if version("apache-airflow").startswith("2."):
@@ -59,7 +75,7 @@ def airflow(
     with LocalAirflow(
         tmp_path_factory.mktemp("airflow"),
         dags_folder=dags_folder,
-        connections={"clarus_default": clarus.connection_uri},
-        env={"AIRFLOW_VAR_CLARUS_DESTINATION": f"file://{landing}"},
+        env=settings,
     ) as airflow:
+        airflow.call("POST", "pools", json={"name": "clarus", "slots": 8, "include_deferred": True})
         yield airflow
