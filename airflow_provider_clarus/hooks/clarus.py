@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, mask_secret
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, conf, mask_secret
 
 from airflow_provider_clarus import connection_form
 from airflow_provider_clarus.exceptions import ClarusConfigError, ClarusError, ClarusTransientError
+from airflow_provider_clarus.masking import amask_secret, mask_secret
 from airflow_provider_clarus.variables import Variables, to_api
 
 if TYPE_CHECKING:
@@ -62,7 +63,9 @@ class ClarusHook(BaseHook):
         settings = ClarusConnection.from_airflow(connection, self.subdomain)
         for secret in settings.secrets:
             mask_secret(secret)
-        return ClarusClient(settings, on_secret=mask_secret)
+        return ClarusClient(
+            settings, on_secret=mask_secret, on_refresh_token=_refresh_token_store(self.clarus_conn_id)
+        )
 
     @classmethod
     async def aopen(cls, clarus_conn_id: str, subdomain: str | None = None) -> ClarusClient:
@@ -84,13 +87,18 @@ class ClarusHook(BaseHook):
             raise ClarusTransientError(f"Could not fetch connection {clarus_conn_id!r}: {error!r}") from error
         settings = ClarusConnection.from_airflow(connection, subdomain)
         for secret in settings.secrets:
-            await _amask(secret)
+            await amask_secret(secret)
         loop = asyncio.get_running_loop()
 
         def mask_from_thread(secret: str) -> None:
-            asyncio.run_coroutine_threadsafe(_amask(secret), loop)
+            asyncio.run_coroutine_threadsafe(amask_secret(secret), loop)
 
-        return ClarusClient(settings, attempts=1, on_secret=mask_from_thread)
+        return ClarusClient(
+            settings,
+            attempts=1,
+            on_secret=mask_from_thread,
+            on_refresh_token=_refresh_token_store(clarus_conn_id),
+        )
 
     def get_conn(self) -> ClarusClient:
         """Return the client."""
@@ -142,10 +150,7 @@ def _no_connection(clarus_conn_id: str, error: Exception) -> ClarusConfigError:
     )
 
 
-async def _amask(secret: str) -> None:
-    try:
-        from airflow.sdk.log import amask_secret
-    except ImportError:
-        mask_secret(secret)
-    else:
-        await amask_secret(secret)
+def _refresh_token_store(clarus_conn_id: str) -> Callable[[str], None] | None:
+    """Return what stores new refresh tokens of a connection, where this Airflow is configured to have it."""
+    store = conf.getimport("clarus", "on_refresh_token", fallback=None)
+    return partial(store, clarus_conn_id) if store else None

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Airflow's masking of secrets in logs, from wherever this version has it."""
+
+from __future__ import annotations
+
+try:
+    from airflow.sdk.log import mask_secret
+except ImportError:
+    # common.compat offers it since 1.21, which needs Python 3.11.
+    try:
+        from airflow.sdk.execution_time.secrets_masker import mask_secret  # Airflow 3.0
+    except ImportError:
+        from airflow.utils.log.secrets_masker import mask_secret  # Airflow 2
+
+__all__ = ["amask_secret", "mask_secret"]
+
+
+async def amask_secret(secret: str) -> None:
+    """Mask a secret from a triggerer's event loop, where the other way can hang."""
+    try:
+        from airflow.sdk.log import amask_secret as amask
+    except ImportError:
+        mask_secret(secret)
+    else:
+        await amask(secret)
