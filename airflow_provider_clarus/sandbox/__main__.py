@@ -28,13 +28,21 @@ def main() -> None:
             if log:
                 log.write(json.dumps(request.public()) + "\n")
 
+        tenants = options.tenant or ["acme"]
         sandbox = stack.enter_context(
             Sandbox(
                 [
-                    Report(id=report_id, seconds=options.seconds, rows=options.rows, size=options.size)
+                    Report(
+                        id=report_id,
+                        tenant=tenant,
+                        seconds=options.seconds,
+                        rows=options.rows,
+                        size=options.size,
+                    )
+                    for tenant in tenants
                     for report_id in options.report or [7]
                 ],
-                tenants=options.tenant or ["acme"],
+                tenants=tenants,
                 host=options.host,
                 api_port=options.port,
                 files_port=options.files_port,
@@ -60,7 +68,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0, help="port of the API (default: a free one)")
     parser.add_argument("--files-port", type=int, default=0, help="port of the files (default: a free one)")
     parser.add_argument("--tenant", action="append", help="a tenant, repeatable (default: acme)")
-    parser.add_argument("--report", action="append", type=int, help="a report's id, repeatable (default: 7)")
+    parser.add_argument(
+        "--report", action="append", type=int, help="an id in each tenant, repeatable (default: 7)"
+    )
     parser.add_argument("--seconds", type=float, default=2.0, help="per report (default: %(default)s)")
     parser.add_argument("--rows", type=int, default=3, help="lines of each file (default: %(default)s)")
     parser.add_argument("--size", type=int, help="exact bytes of each file, instead of --rows")

@@ -102,7 +102,8 @@ def test_hundred_of_ten_thousand_documents(sandbox: Sandbox, caller: Caller) -> 
 
 def test_command_prints_how_to_connect_and_ends_on_sigterm(tmp_path: Path) -> None:
     log = tmp_path / "requests.jsonl"
-    command = [sys.executable, "-m", "airflow_provider_clarus.sandbox", "--tenant", "north", f"--log={log}"]
+    options = ["--tenant=north", "--tenant=south", "--report=8", f"--log={log}"]
+    command = [sys.executable, "-m", "airflow_provider_clarus.sandbox", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout
@@ -111,9 +112,20 @@ def test_command_prints_how_to_connect_and_ends_on_sigterm(tmp_path: Path) -> No
             uri = f"clarus://http://clarus-client:sandbox-secret@{url.removeprefix('http://')}/north"
             assert lines[2] == f"export AIRFLOW_CONN_CLARUS_DEFAULT='{uri}'\n"
             assert requests.post(f"{url}/graphql", timeout=5).status_code == 401
+            client = {"client_id": "clarus-client", "client_secret": "sandbox-secret"}
+            answer = requests.post(
+                f"{url}/oauth/token", {"grant_type": "client_credentials", **client}, timeout=5
+            )
+            for tenant in ("north", "south"):
+                headers = {
+                    "Authorization": f"Bearer {answer.json()['access_token']}",
+                    "X-Clarus-Subdomain": tenant,
+                }
+                assert requests.post(f"{url}/api/reports/8/generate", headers=headers, timeout=5).ok
         finally:
             process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
         assert process.stderr
         assert process.stderr.read() == ""
-    assert [json.loads(line)["endpoint"] for line in log.read_text().splitlines()] == ["graphql"]
+    endpoints = [json.loads(line)["endpoint"] for line in log.read_text().splitlines()]
+    assert endpoints == ["graphql", "token", "generate", "generate"]
