@@ -8,9 +8,9 @@ try:
 except ImportError:
     # common.compat offers it since 1.21, which needs Python 3.11.
     try:
-        from airflow.sdk.execution_time.secrets_masker import mask_secret  # Airflow 3.0
+        from airflow.sdk.execution_time.secrets_masker import mask_secret  # type: ignore[no-redef]  # 3.0
     except ImportError:
-        from airflow.utils.log.secrets_masker import mask_secret  # Airflow 2
+        from airflow.utils.log.secrets_masker import mask_secret  # type: ignore  # 2.11
 
 __all__ = ["amask_secret", "mask_secret"]
 
