@@ -61,6 +61,7 @@ class ClarusClient:
     :param connection: where, which tenant, and who
     :param attempts: tries of a call that may be repeated; 1 for a caller that paces itself
     :param on_secret: is told each secret that arrives, so that it can be masked in logs
+    :param on_refresh_token: is told each new refresh token, so that it can be stored
     """
 
     def __init__(
@@ -69,11 +70,12 @@ class ClarusClient:
         *,
         attempts: int = ATTEMPTS,
         on_secret: Callable[[str], None] = lambda secret: None,
+        on_refresh_token: Callable[[str], None] | None = None,
     ) -> None:
         self.connection = connection
         self.has_id_filter = True
         self._attempts = attempts
-        self._tokens = TokenSource(connection, on_secret)
+        self._tokens = TokenSource(connection, on_secret, on_refresh_token)
         self._session = requests.Session()
         # Keeps requests from putting a .netrc entry in the place of the bearer.
         self._session.auth = lambda request: request
@@ -152,9 +154,12 @@ class ClarusClient:
 
     def _documents_by_status(self, ids: list[int]) -> dict[int, Document]:
         found = self._among(set(ids), UNFINISHED)
-        for document_id in ids:
-            if document_id not in found and self._can_be_downloaded(document_id):
+        missing = [document_id for document_id in ids if document_id not in found]
+        for document_id in missing[:PAGE_SIZE]:
+            if self._can_be_downloaded(document_id):
                 found[document_id] = Document(document_id, DocumentStatus.AVAILABLE)
+        # Whoever waits for the others looks again: a call that breaks off must not lose thousands of answers.
+        found |= {number: Document(number, DocumentStatus.UNKNOWN) for number in missing[PAGE_SIZE:]}
         # Read last, and only for those that nothing else tells of: the failed reports of a tenant add up.
         lost = set(ids) - found.keys()
         return found | self._among(lost, FAILED) if lost else found

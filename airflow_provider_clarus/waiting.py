@@ -8,8 +8,9 @@ import time
 
 from airflow_provider_clarus.exceptions import ClarusTimeoutError, ClarusTransientError
 from airflow_provider_clarus.hooks.clarus import ClarusHook
-from airflow_provider_clarus.models import Document, finished, timeout_error
+from airflow_provider_clarus.models import Document
 from airflow_provider_clarus.triggers.document import ClarusDocumentTrigger
+from airflow_provider_clarus.watch import Watch
 
 log = logging.getLogger(__name__)
 
@@ -22,12 +23,10 @@ class Wait:
     """
 
     def __init__(self, hook: ClarusHook, document_id: int, *, interval: float, timeout: float) -> None:
+        now = time.time()
         self._hook = hook
-        self._document_id = document_id
         self._interval = interval
-        self._since = self._last_seen = time.time()
-        self._deadline = self._since + timeout
-        self._status = "not seen yet"
+        self._watch = Watch(document_id, since=now, deadline=now + timeout)
 
     def look(self) -> Document | None:
         """Ask Clarus once; return the document when it is available, ``None`` while it is not yet.
@@ -37,25 +36,11 @@ class Wait:
         """
         tenant = self._hook.client.connection.tenant
         try:
-            document = self._hook.get_document(self._document_id)
+            document = self._hook.get_document(self._watch.document_id)
         except ClarusTransientError as error:
-            log.warning("%s Still waiting for document %d.", error, self._document_id)
+            log.warning("%s Still waiting for document %d.", error, self._watch.document_id)
             return None
-        now = time.time()
-        if document:
-            self._last_seen = now
-            if document.status.value != self._status:
-                log.info(
-                    "Document %d in tenant %r: %s -> %s",
-                    self._document_id,
-                    tenant,
-                    self._status,
-                    document.status.value,
-                )
-                self._status = document.status.value
-        return finished(
-            document, document_id=self._document_id, tenant=tenant, missing_for=now - self._last_seen
-        )
+        return self._watch.take(document, tenant=tenant, now=time.time())
 
     def block(self) -> Document:
         """Look until the document is available, in this worker.
@@ -63,25 +48,24 @@ class Wait:
         :raises ClarusTimeoutError: at the deadline, after one last look
         """
         while True:
-            is_last_look = time.time() >= self._deadline
+            is_last_look = time.time() >= self._watch.deadline
             if document := self.look():
                 return document
             if is_last_look:
                 raise self.timed_out()
-            time.sleep(max(0.0, min(self._interval, self._deadline - time.time())))
+            time.sleep(max(0.0, min(self._interval, self._watch.deadline - time.time())))
 
     def timed_out(self) -> ClarusTimeoutError:
         """Return the error of a wait that has taken too long."""
-        tenant = self._hook.client.connection.tenant
-        return timeout_error(self._document_id, tenant, time.time() - self._since, self._status)
+        return self._watch.timed_out(self._hook.client.connection.tenant, time.time())
 
     def trigger(self) -> ClarusDocumentTrigger:
         """Return the trigger that goes on with this wait."""
         return ClarusDocumentTrigger(
-            document_id=self._document_id,
+            document_id=self._watch.document_id,
             clarus_conn_id=self._hook.clarus_conn_id,
             subdomain=self._hook.subdomain,
             poll_interval=self._interval,
-            since=self._since,
-            deadline=self._deadline,
+            since=self._watch.since,
+            deadline=self._watch.deadline,
         )

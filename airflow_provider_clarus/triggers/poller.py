@@ -11,37 +11,32 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+import math
 import random
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from typing import ClassVar
-from weakref import WeakKeyDictionary
+from typing import ClassVar, TypeAlias
 
-from airflow_provider_clarus.client import PAGE_SIZE, ClarusClient
-from airflow_provider_clarus.exceptions import (
-    ClarusAuthError,
-    ClarusError,
-    ClarusForbiddenError,
-    ClarusRejectedError,
-    ClarusTransientError,
-)
-from airflow_provider_clarus.hooks.clarus import ClarusHook
-from airflow_provider_clarus.models import Document
-from airflow_provider_clarus.triggers.waiter import (
-    COALESCE,
-    FIRST_LOOK,
-    LONGEST_PAUSE,
-    Answer,
-    Waiter,
-    copied,
-)
+from airflow_provider_clarus.exceptions import ClarusError, ClarusTransientError
+from airflow_provider_clarus.models import Document, positive_id
+from airflow_provider_clarus.triggers.reader import Reader
+from airflow_provider_clarus.triggers.waiter import LONGEST_PAUSE, Answer, Waiter, pause
 
 log = logging.getLogger(__name__)
 
+#: Seconds between a trigger's start and its first look. One that fires sooner can have its task lose a try to
+#: "state mismatch" (apache/airflow 71580, 72716).
+FIRST_LOOK = 5.0
+#: Seconds for which a first look waits for others that have started just after it, and between two rounds.
+COALESCE = 1.0
 #: Seconds that a poller without waiters stays, with its connection and token, for those that come next.
 LINGER = 30.0
 #: Seconds between the signs of life in a waiting task's log.
 HEARTBEAT = 300.0
+#: Log lines that are written before the event loop gets its turn.
+LINES_AT_ONCE = 50
+
+Key: TypeAlias = tuple[asyncio.AbstractEventLoop, str, str | None]
 
 
 async def wait_for(
@@ -55,7 +50,7 @@ async def wait_for(
 ) -> Document:
     """Wait until a document is available, together with all others who wait in this event loop.
 
-    :param interval: seconds between two looks at a young document
+    :param interval: seconds between two looks at a young document; the smallest that anybody asks for counts
     :param since: when the wait began, in seconds since the epoch
     :param deadline: when it ends, in seconds since the epoch; there is one last look then
     :raises ClarusReportFailedError: when Clarus could not generate the document
@@ -65,16 +60,15 @@ async def wait_for(
     """
     now = time.time()
     waiter = Waiter(
-        document_id=document_id,
+        positive_id(document_id, "document_id"),
+        since,
+        deadline,
         interval=interval,
-        since=since,
-        deadline=deadline,
         future=asyncio.get_running_loop().create_future(),
         context=contextvars.copy_context(),
         not_before=now + FIRST_LOOK,
-        due=now + FIRST_LOOK,
-        last_seen=now,
-        last_said=now,
+        due=now + FIRST_LOOK + COALESCE,
+        last_sign=now,
     )
     poller = Poller.of(clarus_conn_id, subdomain)
     poller.add(waiter)
@@ -87,36 +81,32 @@ async def wait_for(
 class Poller:
     """Asks Clarus about the documents of all its waiters, until none is left."""
 
-    _by_loop: ClassVar[WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str | None], Poller]]] = (
-        WeakKeyDictionary()
-    )
+    _running: ClassVar[dict[Key, Poller]] = {}
 
     @classmethod
     def of(cls, clarus_conn_id: str, subdomain: str | None) -> Poller:
         """Return this event loop's poller for a connection and tenant, started when there was none."""
-        pollers = cls._by_loop.setdefault(asyncio.get_running_loop(), {})
-        key = (clarus_conn_id, subdomain)
-        if key not in pollers:
-            pollers[key] = cls(clarus_conn_id, subdomain, pollers)
-        return pollers[key]
+        key = (asyncio.get_running_loop(), clarus_conn_id, subdomain)
+        poller = cls._running.get(key)
+        if poller is None or poller._task.done():
+            poller = cls._running[key] = cls(key)
+        return poller
 
-    def __init__(
-        self, clarus_conn_id: str, subdomain: str | None, pollers: dict[tuple[str, str | None], Poller]
-    ) -> None:
-        self._key = (clarus_conn_id, subdomain)
-        self._pollers = pollers
+    def __init__(self, key: Key) -> None:
+        loop, clarus_conn_id, subdomain = self._key = key
         self._waiters: dict[int, list[Waiter]] = {}
-        self._alone: set[int] = set()
-        self._client: ClarusClient | None = None
-        self._requests = 0
+        self._reader = Reader(clarus_conn_id, subdomain)
         self._failures = 0
-        self._trouble: ClarusError | None = None
-        self._tenant = subdomain or ""
+        self._trouble = ""
         self._not_before = 0.0
+        self._backs_off_until = 0.0
+        self._told_to_wait_until = 0.0
         self._sleeps_until = 0.0
         self._woken = asyncio.Event()
         # In an empty context, or it would log into the log of whichever task came first.
-        self._task = contextvars.Context().run(asyncio.get_running_loop().create_task, self._run())
+        context = contextvars.Context()
+        self._task = context.run(loop.create_task, self._run())
+        self._task.add_done_callback(self._ended, context=context)
 
     def add(self, waiter: Waiter) -> None:
         """Ask about one more document."""
@@ -131,143 +121,117 @@ class Poller:
         if not waiters:
             del self._waiters[waiter.document_id]
 
-    def _all(self) -> Iterator[Waiter]:
-        return (waiter for waiters in self._waiters.values() for waiter in waiters)
+    def _waiting(self) -> Iterator[Waiter]:
+        return (
+            waiter for waiters in self._waiters.values() for waiter in waiters if not waiter.future.done()
+        )
 
     async def _run(self) -> None:
-        reason: ClarusError = ClarusTransientError("The shared poller was stopped.")
-        try:
-            while await self._rest():
-                await self._round()
-        except ClarusError as error:
-            reason = error
-        except Exception as error:
-            log.exception("The shared poller of %s broke", self._key)
-            reason = ClarusTransientError(f"The shared poller broke: {error!r}. A retry starts a new one.")
-        finally:
-            del self._pollers[self._key]
-            for waiter in list(self._all()):
-                if not waiter.future.done():
-                    waiter.future.set_exception(copied(reason))
-            self._close()
+        while await self._rest():
+            await self._round()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if self._running.get(self._key) is self:
+            del self._running[self._key]
+        self._reader.close()
+        error = None if task.cancelled() else task.exception()
+        if error and not isinstance(error, ClarusError):
+            log.error("The shared poller of %s broke", self._key[1:], exc_info=error)
+        if not isinstance(error, ClarusError):
+            error = ClarusTransientError(f"The shared poller ended: {error!r}. A retry starts a new one.")
+        for waiter in list(self._waiting()):
+            waiter.end(error)
 
     async def _rest(self) -> bool:
         """Sleep until the next round; say whether there is to be one."""
-        self._not_before = max(self._not_before, time.time() + COALESCE)
+        self._not_before = time.time() + COALESCE
         while True:
             now = time.time()
-            if self._trouble:
-                self._expire(now)
-            until = self._next_round() or now + LINGER
-            if self._waiters and until <= now:
+            start = self._next_round()
+            if start is not None and start <= now:
                 return True
-            self._sleeps_until = until
+            self._sleeps_until = now + LINGER if start is None else start
             self._woken.clear()
             try:
-                await asyncio.wait_for(self._woken.wait(), until - now)
+                await asyncio.wait_for(self._woken.wait(), self._sleeps_until - now)
             except asyncio.TimeoutError:
                 if not self._waiters:
                     return False
 
     def _next_round(self) -> float | None:
-        waiting = [waiter for waiter in self._all() if not waiter.future.done()]
-        if not waiting:
+        first = last = math.inf
+        for waiter in self._waiting():
+            first, last = min(first, waiter.due), min(last, waiter.last_look)
+        if first == math.inf:
             return None
-        until = max(min(waiter.due for waiter in waiting), self._not_before)
-        return min(until, min(waiter.deadline for waiter in waiting)) if self._trouble else until
+        # A deadline cuts the back-off short: nobody times out without a last look.
+        return max(self._not_before, min(max(first, self._backs_off_until), last))
 
     async def _round(self) -> None:
         now = time.time()
-        # Those that are nearly due come along, so that waiters fall into step and share their requests.
-        slack = min(waiter.interval for waiter in self._all()) / 2
-        due = {w.document_id for w in self._all() if w.due <= now + slack and w.not_before <= now}
+        if now < self._told_to_wait_until:
+            self._expire(now)
+            return
+        interval = min(waiter.interval for waiter in self._waiting())
+        jitter = random.uniform(0.9, 1.1)  # noqa: S311 - no secret
         try:
-            for ids in self._batches(due):
-                answers = await self._ask(ids)
-                for document_id in ids:
-                    self._settle(document_id, answers.get(document_id))
-            self._failures, self._trouble = 0, None
+            for batch in self._reader.batches(self._due(now, interval)):
+                self._settle(await self._reader.read(batch), interval, jitter)
         except ClarusTransientError as error:
             self._back_off(error)
+            self._expire(now)
+        else:
+            self._failures, self._trouble = 0, ""
+        await self._give_signs_of_life()
 
-    def _settle(self, document_id: int, answer: Answer) -> None:
+    def _due(self, now: float, interval: float) -> Iterable[int]:
+        """Return the documents to ask about, those first that have been due for longest."""
+        # Those that are nearly due come along, so that waiters fall into step and share their requests.
+        due = sorted(
+            (waiter.due, waiter.document_id)
+            for waiter in self._waiting()
+            if waiter.not_before <= now and waiter.due <= now + interval / 2
+        )
+        return dict.fromkeys(document_id for _, document_id in due)
+
+    def _settle(self, answers: Mapping[int, Answer], interval: float, jitter: float) -> None:
         now = time.time()
-        for waiter in self._waiters.get(document_id, ()):
-            waiter.settle(answer, tenant=self._tenant, now=now)
-            if now - waiter.last_said >= HEARTBEAT:
-                waiter.say(
-                    now,
-                    "Document %d is %s after %.0f s; the shared poller asks about %d documents and has "
-                    "sent %d requests",
-                    document_id,
-                    waiter.status,
-                    now - waiter.since,
-                    len(self._waiters),
-                    self._requests,
-                )
+        for document_id, answer in answers.items():
+            for waiter in self._waiters.get(document_id, ()):
+                next_look = now + jitter * pause(interval, now - waiter.since)
+                waiter.settle(answer, tenant=self._reader.tenant, now=now, next_look=next_look)
 
     def _back_off(self, error: ClarusTransientError) -> None:
         """Leave Clarus alone for a while; nobody's wait ends for it before its deadline."""
+        now = time.time()
         self._failures += 1
-        self._trouble = error
-        seconds = min(LONGEST_PAUSE, 2.0**self._failures) * random.uniform(0.5, 1)  # noqa: S311 - no secret
-        seconds = max(seconds, error.retry_after or 0)
-        self._not_before = time.time() + seconds
+        self._trouble = f" The last look at it failed: {error}"
+        asked = error.retry_after or 0.0
+        backoff = min(2.0 ** min(self._failures, 10), LONGEST_PAUSE)
+        seconds = max(asked, backoff) * random.uniform(1, 1.2)  # noqa: S311 - no secret
+        self._told_to_wait_until = now + asked
+        self._backs_off_until = now + seconds
         log.warning("%s %d documents wait; the next try is in %.0f s.", error, len(self._waiters), seconds)
 
     def _expire(self, now: float) -> None:
-        for waiter in self._all():
-            if now >= max(waiter.deadline, waiter.not_before):
-                waiter.time_out(self._tenant, now, f" The last look at it failed: {self._trouble}")
+        """Time out those whose last look at ``now`` came to nothing."""
+        for waiter in self._waiting():
+            if waiter.last_look <= now:
+                waiter.end(waiter.timed_out(self._reader.tenant, now, self._trouble))
 
-    def _batches(self, document_ids: Iterable[int]) -> Iterator[list[int]]:
-        ids = sorted(document_ids)
-        together = [document_id for document_id in ids if document_id not in self._alone]
-        # Without a filter for ids, each request reads all that is unfinished: one batch, then.
-        size = PAGE_SIZE if self._client is None or self._client.has_id_filter else max(len(together), 1)
-        for start in range(0, len(together), size):
-            yield together[start : start + size]
-        yield from ([document_id] for document_id in ids if document_id in self._alone)
-
-    async def _ask(self, ids: list[int]) -> Mapping[int, Answer]:
-        """Return what Clarus says of each document, an error for one that spoils each request naming it."""
-        try:
-            return await self._read(ids)
-        except ClarusRejectedError as error:
-            return await self._bisect(ids, error)
-
-    async def _bisect(self, ids: list[int], error: ClarusRejectedError) -> Mapping[int, Answer]:
-        if len(ids) == 1:
-            self._alone.update(ids)
-            return {ids[0]: error}
-        answers: dict[int, Answer] = {}
-        for half in (ids[: len(ids) // 2], ids[len(ids) // 2 :]):
-            try:
-                answers |= await self._read(half)
-            except ClarusRejectedError as narrower:
-                answers |= await self._bisect(half, narrower)
-        return answers
-
-    async def _read(self, ids: list[int]) -> Mapping[int, Answer]:
-        client = await self._connected()
-        self._requests += 1
-        try:
-            return await asyncio.to_thread(client.get_documents, ids)
-        except (ClarusAuthError, ClarusForbiddenError) as error:
-            # The connection may have been given other credentials since it was fetched.
-            log.warning("%s Fetching the connection again.", error)
-            self._close()
-            client = await self._connected()
-            self._requests += 1
-            return await asyncio.to_thread(client.get_documents, ids)
-
-    async def _connected(self) -> ClarusClient:
-        if self._client is None:
-            self._client = await ClarusHook.aopen(*self._key)
-            self._tenant = self._client.connection.tenant
-        return self._client
-
-    def _close(self) -> None:
-        if self._client:
-            self._client.close()
-            self._client = None
+    async def _give_signs_of_life(self) -> None:
+        now = time.time()
+        silent = [waiter for waiter in self._waiting() if now - waiter.last_sign >= HEARTBEAT]
+        for count, waiter in enumerate(silent, 1):
+            waiter.last_sign = now
+            waiter.say(
+                "Document %d: %s after %.0f s.%s The shared poller asks about %d documents; %d requests so far",
+                waiter.document_id,
+                waiter.status,
+                now - waiter.since,
+                self._trouble,
+                len(self._waiters),
+                self._reader.requests,
+            )
+            if count % LINES_AT_ONCE == 0:
+                await asyncio.sleep(0)

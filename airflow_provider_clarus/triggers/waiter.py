@@ -9,20 +9,16 @@ import logging
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from airflow_provider_clarus.exceptions import ClarusError
-from airflow_provider_clarus.models import Document, finished, timeout_error
+from airflow_provider_clarus.exceptions import ClarusError, ClarusTransientError
+from airflow_provider_clarus.models import Document
+from airflow_provider_clarus.watch import Watch
 
 log = logging.getLogger(__name__)
 
-#: Seconds between a trigger's start and its first look. One that fires sooner can have its task lose a try to
-#: "state mismatch" (apache/airflow 71580, 72716).
-FIRST_LOOK = 5.0
-#: Seconds between two rounds, so that triggers that start together are asked about together.
-COALESCE = 1.0
 #: Seconds: the longest pause between two looks at an old document, and after a failed round.
 LONGEST_PAUSE = 60.0
 
-#: What Clarus says of a document: ``None`` when it does not show it, an error when asking for it fails.
+#: What Clarus says of a document: ``None`` when it does not show it, an error when only this one fails.
 Answer: TypeAlias = Document | ClarusError | None
 
 
@@ -37,58 +33,50 @@ def pause(interval: float, age: float) -> float:
     return max(interval, min(age / 20, LONGEST_PAUSE))
 
 
-@dataclass(slots=True, eq=False)
-class Waiter:
-    """One trigger's wait for one document. Times are in seconds since the epoch."""
+@dataclass(slots=True, eq=False, kw_only=True)
+class Waiter(Watch):
+    """A trigger's future, and when it is to be looked at. Times are in seconds since the epoch."""
 
-    document_id: int
     interval: float
-    since: float
-    deadline: float
     future: asyncio.Future[Document]
     context: contextvars.Context
     not_before: float
     due: float
-    last_seen: float
-    last_said: float
-    status: str = "not seen yet"
+    last_sign: float
 
-    def say(self, now: float, message: str, *args: object) -> None:
+    @property
+    def last_look(self) -> float:
+        """When it is looked at for the last time: at the deadline, but not too soon after a restart."""
+        return max(self.deadline, self.not_before)
+
+    def say(self, message: str, *args: object) -> None:
         """Log into the waiting task's own log, which follows its trigger's context."""
-        self.last_said = now
         self.context.run(log.info, message, *args)
 
-    def settle(self, answer: Answer, *, tenant: str, now: float) -> None:
-        """Take what Clarus answered: end the wait, or plan the next look."""
-        if self.future.done():
+    def settle(self, answer: Answer, *, tenant: str, now: float, next_look: float) -> None:
+        """Take what Clarus answered: end the wait, or have the next look at ``next_look`` or the deadline."""
+        if self.future.done() or now < self.not_before:
             return
+        reason = ""
         try:
-            if isinstance(answer, ClarusError):
+            if isinstance(answer, ClarusTransientError):
+                reason = f" The last look at it failed: {answer}"
+            elif isinstance(answer, ClarusError):
                 raise copied(answer)
-            if answer is not None:
-                self.last_seen = now
-                if answer.status.value != self.status:
-                    self.say(now, "Document %d: %s -> %s", self.document_id, self.status, answer.status.value)
-                    self.status = answer.status.value
-            done = finished(
-                answer, document_id=self.document_id, tenant=tenant, missing_for=now - self.last_seen
-            )
+            elif available := self.take(answer, tenant=tenant, now=now):
+                self.future.set_result(available)
+                return
+            if now >= self.last_look:
+                raise self.timed_out(tenant, now, reason)
         except ClarusError as error:
             self.future.set_exception(error)
-            return
-        if done:
-            self.future.set_result(done)
-        elif now >= self.deadline:
-            self.time_out(tenant, now)
         else:
-            self.due = min(now + pause(self.interval, now - self.since), max(self.deadline, now + COALESCE))
+            self.due = min(next_look, self.last_look)
 
-    def time_out(self, tenant: str, now: float, reason: str = "") -> None:
+    def end(self, error: ClarusError) -> None:
         """End the wait without a document."""
         if not self.future.done():
-            self.future.set_exception(
-                timeout_error(self.document_id, tenant, now - self.since, self.status, reason)
-            )
+            self.future.set_exception(copied(error))
 
 
 def copied(error: ClarusError) -> ClarusError:
