@@ -127,3 +127,18 @@ def test_taskflow_functions_feed_the_operator_and_read_what_it_returns(results: 
     assert set(landed(receipt)["date_from"]) == {run["working_days"][0]["date_from"]}
     assert set(landed(receipt)["date_to"]) == {run["working_days"][0]["date_to"]}
     assert run["summary"] == [f"{receipt['file_name']}: 3 lines, {receipt['size']} bytes"]
+
+
+def test_no_example_fails_to_import(tmp_path: Path) -> None:
+    environment = {
+        "PATH": "",
+        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(REPOSITORY / "dags_examples"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    }
+    airflow = [sys.executable, "-W", "ignore", "-m", "airflow"]
+    subprocess.run([*airflow, "db", "migrate"], env=environment, check=True, capture_output=True)
+    output = subprocess.run(
+        [*airflow, "dags", "list-import-errors"], env=environment, check=True, capture_output=True, text=True
+    ).stdout
+    assert output.splitlines()[-1] == "No data found"
