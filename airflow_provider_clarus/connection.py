@@ -118,8 +118,8 @@ def is_loopback(url: str) -> bool:
 
 
 def is_one_word(text: str) -> bool:
-    """Tell whether a text can be sent as (the last word of) a header: visible ASCII characters only."""
-    return text.isascii() and text.isprintable() and " " not in text
+    """Tell whether a text can be sent as the last word of a header: visible ASCII characters only."""
+    return bool(text) and text.isascii() and text.isprintable() and " " not in text
 
 
 def _text(value: Any) -> str:

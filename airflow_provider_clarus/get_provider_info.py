@@ -22,4 +22,21 @@ def get_provider_info() -> dict[str, Any]:
                 **declared(),
             }
         ],
+        "config": {
+            "clarus": {
+                "description": "ClarusWMS connections.",
+                "options": {
+                    "on_refresh_token": {
+                        "description": "The path of a function that stores a new refresh token, called with "
+                        "the connection's id and the token, once for each new one, in the process that got "
+                        "it: for servers whose refresh tokens are good once only. Without it, they are "
+                        "kept where the processes of a machine share them, and lost with it.",
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "my_company.clarus.store_refresh_token",
+                        "default": None,
+                    }
+                },
+            }
+        },
     }

@@ -6,8 +6,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import requests
@@ -16,7 +16,7 @@ from requests.auth import HTTPBasicAuth
 from requests_oauthlib import OAuth2Session
 
 from airflow_provider_clarus import transport
-from airflow_provider_clarus.connection import ClarusConnection
+from airflow_provider_clarus.connection import ClarusConnection, is_one_word
 from airflow_provider_clarus.exceptions import (
     ClarusAuthError,
     ClarusRejectedError,
@@ -39,11 +39,19 @@ class TokenSource:
     """The tokens of one connection, shared by its threads, and by the processes of this machine.
 
     :param on_secret: is told each secret that arrives, so that it can be masked in logs
+    :param on_refresh_token: is told each new refresh token, so that it can be stored: the one before is
+        good no more
     """
 
-    def __init__(self, connection: ClarusConnection, on_secret: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        connection: ClarusConnection,
+        on_secret: Callable[[str], None],
+        on_refresh_token: Callable[[str], None] | None = None,
+    ) -> None:
         self._connection = connection
         self._on_secret = on_secret
+        self._on_refresh_token = on_refresh_token
         self._lock = threading.Lock()
         self._token: Token = {}
 
@@ -64,15 +72,44 @@ class TokenSource:
             return self._fixed(refused)
         with self._lock:
             if not _is_good(self._token, refused):
-                with self._slot() as slot:
-                    shared = (slot and slot.read()) or {}
-                    if not _is_good(shared, refused):
-                        shared = self._fetch(shared.get("refresh_token") or self._connection.refresh_token)
-                        if slot:
-                            slot.write(shared)
-                self._token = shared
-                self._on_secret(shared["access_token"])
+                self._token = self._shared(refused)
             return str(self._token["access_token"])
+
+    def _shared(self, refused: str | None) -> Token:
+        """Return the token that another process has got, or else get one and leave it for the others."""
+        token, refresh_token = self._token, self._connection.refresh_token
+        with ExitStack() as held:
+            slots: dict[str, TokenSlot | None] = {}
+            # Where new refresh tokens are stored, others may begin with a newer one than this connection.
+            while refresh_token not in slots:
+                slot = slots[refresh_token] = self._slot(held, refresh_token)
+                token = (slot and slot.read()) or token
+                if _is_good(token, refused):
+                    return self._announced(token)
+                if self._on_refresh_token:
+                    refresh_token = token.get("refresh_token", refresh_token)
+            used = token.get("refresh_token") or refresh_token
+            token = self._announced(self._fetch(used))
+            new = str(token.get("refresh_token", used))
+            if self._on_refresh_token and new not in slots:
+                slots[new] = self._slot(held, new)
+            for slot in filter(None, slots.values()):
+                slot.write(token)
+        if self._on_refresh_token and new != used:
+            self._store(self._on_refresh_token, new)
+        return token
+
+    def _store(self, store: Callable[[str], None], refresh_token: str) -> None:
+        try:
+            store(refresh_token)
+        except Exception:
+            # The token is good all the same, and this machine's other processes know it.
+            log.exception("The new refresh token of client %r was not stored", self._connection.client_id)
+
+    def _announced(self, token: Token) -> Token:
+        for secret in filter(None, (token["access_token"], token.get("refresh_token"))):
+            self._on_secret(secret)
+        return token
 
     def _fixed(self, refused: str | None) -> str:
         if refused:
@@ -82,24 +119,14 @@ class TokenSource:
             )
         return self._connection.access_token
 
-    @contextmanager
-    def _slot(self) -> Iterator[TokenSlot | None]:
+    def _slot(self, held: ExitStack, refresh_token: str) -> TokenSlot | None:
         connection = self._connection
-        with ExitStack() as stack:
-            try:
-                slot = stack.enter_context(
-                    open_slot(
-                        connection.token_url,
-                        connection.scope,
-                        connection.client_id,
-                        connection.client_secret,
-                        connection.refresh_token,
-                    )
-                )
-            except OSError as error:
-                log.info("Tokens are not shared between processes here: %s", error)
-                slot = None
-            yield slot
+        place = (connection.token_url, connection.scope, connection.client_id, connection.client_secret)
+        try:
+            return held.enter_context(open_slot(*place, refresh_token))
+        except OSError as error:
+            log.info("Tokens are not shared between processes here: %s", error)
+            return None
 
     def _fetch(self, refresh_token: str) -> Token:
         connection = self._connection
@@ -125,6 +152,9 @@ class TokenSource:
             except Warning as narrowed:
                 # oauthlib raises a warning when the server grants fewer scopes than it was asked for.
                 answer = narrowed.token  # type: ignore[attr-defined]
+        if connection.grant_type == "refresh_token":
+            # A server that does not rotate refresh tokens may leave it out (RFC 6749, section 6).
+            answer = {"refresh_token": refresh_token, **answer}
         log.info("Got a token from %s", connection.token_url)
         return _token(answer, time.time())
 
@@ -134,11 +164,18 @@ def _checked(response: requests.Response, doing: str) -> requests.Response:
         error = error_for(response, doing)
         if isinstance(error, ClarusRejectedError | ClarusAuthError):
             # RFC 6749, 5.2: 400 for invalid_grant, invalid_scope and their like, 401 for invalid_client.
-            raise ClarusAuthError(f"{error} Check login, password, scope and grant_type as well.")
+            raise ClarusAuthError(
+                f"{error} Check login, password, scope and grant_type as well. A refresh token may be good "
+                "once only: python -m airflow_provider_clarus.login gets a new one."
+            )
         raise error
     try:
         answer = response.json()
-        sensible = bool(answer["access_token"]) and float(answer.get("expires_in", 0)) >= 0
+        sensible = (
+            is_one_word(answer["access_token"])
+            and isinstance(answer.get("refresh_token") or "", str)
+            and 0 <= float(answer.get("expires_in") or 0) < float("inf")
+        )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         sensible = False
     if not sensible:

@@ -69,7 +69,7 @@ def test_the_widgets_of_older_versions_show_label_help_and_default() -> None:
         assert (form[name].label.text, form[name].description) == (field.label, field.help)
         assert form[name].data == field.default
     assert form.access_token.widget.input_type == "password"
-    wrong = Shown(MultiDict(grant_type="password"))
+    wrong = Shown(MultiDict({"grant_type": "password"}))
     assert not wrong.validate()
     assert list(wrong.errors) == ["grant_type"]
 
