@@ -10,24 +10,15 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-import requests
-from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
-from requests.auth import HTTPBasicAuth
+from oauthlib.oauth2 import BackendApplicationClient
 from requests_oauthlib import OAuth2Session
 
-from airflow_provider_clarus import transport
-from airflow_provider_clarus.connection import ClarusConnection, is_one_word
-from airflow_provider_clarus.exceptions import (
-    ClarusAuthError,
-    ClarusRejectedError,
-    ClarusTransientError,
-)
-from airflow_provider_clarus.responses import error_for, server_words
+from airflow_provider_clarus.connection import ClarusConnection
+from airflow_provider_clarus.exceptions import ClarusAuthError
+from airflow_provider_clarus.token_request import fetch_token
 from airflow_provider_clarus.token_store import TokenSlot, open_slot
 
 log = logging.getLogger(__name__)
-# At DEBUG this library logs tokens, secrets and bodies.
-logging.getLogger("requests_oauthlib").setLevel(logging.INFO)
 
 #: Seconds before its end at which a token is renewed; the last tenth of its life when that is shorter.
 RENEW_AHEAD = 60.0
@@ -130,59 +121,16 @@ class TokenSource:
 
     def _fetch(self, refresh_token: str) -> Token:
         connection = self._connection
-        doing = f"get a token from {connection.token_url} for client {connection.client_id!r}"
         client = BackendApplicationClient(connection.client_id, scope=connection.scope or None)
-        url, options = transport.secure(connection.token_url), transport.options(connection)
-        # Bytes, since requests would encode text as Latin-1.
-        basic = HTTPBasicAuth(connection.client_id.encode(), connection.client_secret.encode())
         with OAuth2Session(client=client) as session:
-            transport.mount(session, connection)
-            session.max_redirects = 0
-            for kind in ("access_token_response", "refresh_token_response"):
-                session.register_compliance_hook(kind, lambda response: _checked(response, doing))
-            try:
-                if connection.grant_type == "refresh_token":
-                    answer = session.refresh_token(url, refresh_token=refresh_token, auth=basic, **options)
-                else:
-                    answer = session.fetch_token(url, auth=basic, **options)
-            except requests.RequestException as error:
-                raise transport.failure(error, doing) from None
-            except OAuth2Error as error:
-                raise ClarusTransientError(f"Could not {doing}: the answer is no token: {error}") from None
-            except Warning as narrowed:
-                # oauthlib raises a warning when the server grants fewer scopes than it was asked for.
-                answer = narrowed.token  # type: ignore[attr-defined]
-        if connection.grant_type == "refresh_token":
-            # A server that does not rotate refresh tokens may leave it out (RFC 6749, section 6).
-            answer = {"refresh_token": refresh_token, **answer}
+            if connection.grant_type == "refresh_token":
+                answer = fetch_token(connection, session, refresh_token=refresh_token)
+                # A server that does not rotate refresh tokens may leave it out (RFC 6749, section 6).
+                answer = {"refresh_token": refresh_token, **answer}
+            else:
+                answer = fetch_token(connection, session)
         log.info("Got a token from %s", connection.token_url)
         return _token(answer, time.time())
-
-
-def _checked(response: requests.Response, doing: str) -> requests.Response:
-    if not response.ok:
-        error = error_for(response, doing)
-        if isinstance(error, ClarusRejectedError | ClarusAuthError):
-            # RFC 6749, 5.2: 400 for invalid_grant, invalid_scope and their like, 401 for invalid_client.
-            raise ClarusAuthError(
-                f"{error} Check login, password, scope and grant_type as well. A refresh token may be good "
-                "once only: python -m airflow_provider_clarus.login gets a new one."
-            )
-        raise error
-    try:
-        answer = response.json()
-        sensible = (
-            is_one_word(answer["access_token"])
-            and isinstance(answer.get("refresh_token") or "", str)
-            and 0 <= float(answer.get("expires_in") or 0) < float("inf")
-        )
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        sensible = False
-    if not sensible:
-        raise ClarusTransientError(
-            f"Could not {doing}: the answer is not a token: {server_words(response.content)}"
-        )
-    return response
 
 
 def _token(answer: Token, now: float) -> Token:
