@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -92,7 +93,7 @@ def _run(command: list[str], log: Path) -> None:
         _kill(process)
     if process.returncode != 0:
         words = "\n  ".join(log.read_text(errors="replace").splitlines()[-15:])
-        sys.exit(f"'{' '.join(command)}' failed. It needs pip and a package index. It said:\n  {words}")
+        sys.exit(f"'{shlex.join(command)}' failed. It needs pip and a package index. It said:\n  {words}")
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
