@@ -17,6 +17,7 @@ from airflow_provider_clarus import transport
 from airflow_provider_clarus.connection import ClarusConnection
 from airflow_provider_clarus.exceptions import (
     ClarusAuthError,
+    ClarusError,
     ClarusForbiddenError,
     ClarusNotFoundError,
     ClarusOutcomeUnknownError,
@@ -47,6 +48,8 @@ query($filter: DocumentFilterType, $first: Int, $after: String) {
 }
 """
 
+#: A filter for ids that none has.
+NO_DOCUMENT = {"id": {"in": ["0"]}}
 #: *Documented*, unlike a filter for ids.
 UNFINISHED = {"category": {"eq": "report"}, "status": {"in": ["queued", "processing"]}}
 FAILED = {"category": {"eq": "report"}, "status": {"in": ["failed"]}}
@@ -138,7 +141,7 @@ class ClarusClient:
 
     def _find_the_fault(self, error: ClarusRejectedError) -> None:
         # GraphQL's messages may be redacted, so what is at fault has to be tried out.
-        if self._takes({"id": {"in": ["0"]}}):
+        if self._takes(NO_DOCUMENT):
             raise error
         if not self._takes(UNFINISHED):
             raise ClarusTransientError(str(error)) from error
@@ -147,7 +150,7 @@ class ClarusClient:
 
     def _takes(self, wanted: Mapping[str, Any]) -> bool:
         try:
-            self.graphql(DOCUMENTS_QUERY, {"filter": wanted, "first": 1})
+            self._page(wanted, first=1)
         except ClarusRejectedError:
             return False
         return True
@@ -213,18 +216,42 @@ class ClarusClient:
         doing = f"{method.upper()} {path} in tenant {self.connection.tenant!r}"
         return self._call(method.upper(), path, json, doing, repeatable=method.upper() == "GET")
 
+    def check(self) -> str:
+        """Do once what every wait does, step by step, and return what was found.
+
+        :raises ClarusError: which says what step failed
+        """
+        with _step("1 of 3, get a token"):
+            self._token(self._tokens.get)
+        with _step("2 of 3, reach the tenant"):
+            self.graphql("{ __typename }")
+        with _step("3 of 3, ask for the status of documents"):
+            try:
+                self._page(NO_DOCUMENT, first=1)
+            except ClarusRejectedError as error:
+                self._find_the_fault(error)
+        found = f"Token, tenant {self.connection.tenant!r} and the query for documents are all right."
+        return found if self.has_id_filter else f"{found} This server takes no filter for ids."
+
     def _documents(self, wanted: Mapping[str, Any]) -> Iterator[Document]:
         after = None
         while True:
-            data = self.graphql(DOCUMENTS_QUERY, {"filter": wanted, "first": PAGE_SIZE, "after": after})
-            with _documented_shape(f"read documents of tenant {self.connection.tenant!r}", data):
-                page = data["documents"]["all"]
-                documents = [Document.from_graphql(edge["node"]) for edge in page["edges"]]
-                more, cursor = page["pageInfo"]["hasNextPage"], page["pageInfo"]["endCursor"]
+            documents, cursor = self._page(wanted, after=after)
             yield from documents
-            if not more or cursor in (None, after):
+            if cursor in (None, after):
                 return
             after = cursor
+
+    def _page(
+        self, wanted: Mapping[str, Any], *, first: int = PAGE_SIZE, after: str | None = None
+    ) -> tuple[list[Document], str | None]:
+        """Return some documents, and the cursor to those after them, if there are any."""
+        data = self.graphql(DOCUMENTS_QUERY, {"filter": wanted, "first": first, "after": after})
+        with _documented_shape(f"read documents of tenant {self.connection.tenant!r}", data):
+            page = data["documents"]["all"]
+            documents = [Document.from_graphql(edge["node"]) for edge in page["edges"]]
+            more, cursor = page["pageInfo"]["hasNextPage"], page["pageInfo"]["endCursor"]
+        return documents, cursor if more else None
 
     def _call(self, method: str, path: str, body: Any, doing: str, *, repeatable: bool = True) -> Any:
         attempt = retrying(self._attempts, repeatable=repeatable)
@@ -270,6 +297,15 @@ class ClarusClient:
             raise ClarusTransientError(
                 f"Could not {doing}: the answer is not JSON: {server_words(response.content)}"
             ) from None
+
+
+@contextmanager
+def _step(name: str) -> Iterator[None]:
+    try:
+        yield
+    except ClarusError as error:
+        error.args = (f"Step {name}: {error}",)
+        raise
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,9 @@ class ClarusHook(BaseHook):
 
         :raises ClarusConfigError: when there is no such connection, or it cannot be used as it is
         """
+        return self._open()
+
+    def _open(self, **options: Any) -> ClarusClient:
         from airflow_provider_clarus.client import ClarusClient
         from airflow_provider_clarus.connection import ClarusConnection
 
@@ -64,7 +68,10 @@ class ClarusHook(BaseHook):
         for secret in settings.secrets:
             mask_secret(secret)
         return ClarusClient(
-            settings, on_secret=mask_secret, on_refresh_token=_refresh_token_store(self.clarus_conn_id)
+            settings,
+            on_secret=mask_secret,
+            on_refresh_token=_refresh_token_store(self.clarus_conn_id),
+            **options,
         )
 
     @classmethod
@@ -135,12 +142,12 @@ class ClarusHook(BaseHook):
         return self.client.run(method, path, json)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Do what waiting does, for one document: what Airflow's **Test** button calls."""
+        """Try token, tenant and the query of every wait, and say which failed: Airflow's **Test** button."""
         try:
-            self.client.get_documents([1])
+            with closing(self._open(attempts=1)) as client:
+                return True, client.check()
         except ClarusError as error:
             return False, str(error)
-        return True, f"Clarus answers for tenant {self.client.connection.tenant!r}."
 
 
 def _no_connection(clarus_conn_id: str, error: Exception) -> ClarusConfigError:
