@@ -90,7 +90,7 @@ class FileWriter:
 class GCSWriter:
     """A resumable upload (https://cloud.google.com/storage/docs/resumable-uploads).
 
-    Nothing shows before its last request. Google drops the session that a killed process leaves within a week.
+    Nothing shows before its last request. Within a week, Google drops what a killed process leaves.
     """
 
     def __init__(self, fs: Any, path: str) -> None:

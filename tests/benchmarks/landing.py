@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Landing against what does the same work without it, on each storage: ``python -m tests.benchmarks.landing``.
+
+Both take turns, each run in a process of its own against a store of its own, and medians are compared. Memory is
+the peak of the resident set over what the process had after it had landed one byte.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from tests.integration.landing.stores import BUCKET, KEY, SECRET, STORES, Store, free_ports, running
+
+GIB = 1024**3
+BLOCK = 1024**2
+RIVALS = {
+    "local": "curl | tee | sha256sum",
+    "seaweedfs": "boto3 upload_fileobj",
+    "azurite": "azure-storage-blob upload_blob",
+    "fake_gcs": "google-cloud-storage upload_from_file",
+}
+BOUNDS = {"local": 1.0, "seaweedfs": 1.0, "azurite": 0.9, "fake_gcs": 0.9}
+MEMORY_BOUND = 120
+
+
+class Origin(BaseHTTPRequestHandler):
+    """Answers ``/size`` with so many bytes, and as S3 does with an object that was uploaded in parts."""
+
+    protocol_version = "HTTP/1.1"
+    block = os.urandom(BLOCK)
+
+    def do_GET(self) -> None:
+        left = int(self.path.strip("/"))
+        self.send_response(200)
+        self.send_header("Content-Length", str(left))
+        self.send_header("ETag", '"00000000000000000000000000000000-2"')
+        self.end_headers()
+        while left:
+            self.connection.sendall(self.block[:left])
+            left -= min(left, BLOCK)
+
+    def log_message(self, *arguments: Any) -> None:
+        pass
+
+
+def land(store: Store, url: Callable[[int], str], size: int) -> Callable[[], object]:
+    """Prepare the landing of ``size`` bytes."""
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+    from airflow_provider_clarus.landing import land
+
+    path = ObjectStoragePath(f"{store.root}/landed.bin")
+    log = logging.getLogger("benchmark")
+    land(lambda: url(1), path, log=log)
+    return lambda: land(lambda: url(size), path, log=log)
+
+
+def rival(store: Store, url: Callable[[int], str], size: int) -> Callable[[], object]:
+    """Prepare what landing is compared with."""
+    import requests
+
+    def body() -> Any:
+        return requests.get(url(size), stream=True, timeout=60).raw
+
+    if store.name == "local":
+        target = f"{store.root.removeprefix('file://')}/landed.bin"
+        pipe = f"set -o pipefail; curl -sf {url(size)} | tee {target} | sha256sum"
+        return lambda: subprocess.run(["bash", "-c", pipe], check=True, stdout=subprocess.DEVNULL)
+    if store.name == "seaweedfs":
+        import boto3
+
+        keys = {"aws_access_key_id": KEY, "aws_secret_access_key": SECRET, "region_name": "us-east-1"}
+        s3 = boto3.client("s3", endpoint_url=store.endpoint, **keys)
+        s3.put_object(Bucket=BUCKET, Key="landed.bin", Body=b"1")
+        return lambda: s3.upload_fileobj(body(), BUCKET, "landed.bin")
+    if store.name == "azurite":
+        from azure.storage.blob import BlobServiceClient
+
+        service = BlobServiceClient.from_connection_string(
+            json.loads(store.connection)["extra"]["connection_string"]
+        )
+        blob = service.get_blob_client(BUCKET, "landed.bin")
+        blob.upload_blob(b"1", overwrite=True)
+        return lambda: blob.upload_blob(body(), length=size, overwrite=True)
+    from google.auth.credentials import AnonymousCredentials
+    from google.cloud.storage import Client
+
+    client = Client("lab", AnonymousCredentials(), client_options={"api_endpoint": store.endpoint})
+    gcs_blob = client.bucket(BUCKET).blob("landed.bin")
+    gcs_blob.upload_from_string(b"1")
+    return lambda: gcs_blob.upload_from_file(body(), size=size)
+
+
+def measure(action: Callable[[], object]) -> dict[str, float]:
+    """Do something once, and tell seconds, seconds of CPU, and MB above idle at the peak."""
+    status = Path("/proc/self/status")
+
+    def peak() -> int:
+        (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
+
+    Path("/proc/self/clear_refs").write_text("5")
+    idle, cpu, start = peak(), _cpu(), time.perf_counter()
+    action()
+    return {
+        "seconds": time.perf_counter() - start,
+        "cpu": _cpu() - cpu,
+        "memory": (peak() - idle) / 1e6,
+    }
+
+
+def _cpu() -> float:
+    both = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in both)
+
+
+def run(who: str, name: str, size: int, port: int, folder: Path) -> dict[str, float]:
+    """Measure once, in a process and against a store that are both new."""
+    with tempfile.TemporaryDirectory(dir=folder) as scratch, STORES[name](Path(scratch)) as store:
+        facts = {**vars(store), "process": None}
+        command = [sys.executable, "-m", __spec__.name, "--one", who, json.dumps(facts), str(size), str(port)]
+        environment = {**os.environ, **store.environment}
+        output = subprocess.run(command, check=True, capture_output=True, env=environment, text=True).stdout
+    return json.loads(output.splitlines()[-1])
+
+
+def one(who: str, facts: str, size: str, port: str) -> None:
+    """Be that process."""
+    prepare = {"landing": land, "rival": rival}[who]
+    action = prepare(Store(**json.loads(facts)), lambda size: f"http://127.0.0.1:{port}/{size}", int(size))
+    print(json.dumps(measure(action)))
+
+
+def compare(names: Sequence[str], size: int, memory_size: int, turns: int, port: int, folder: Path) -> None:
+    """Print a line per store."""
+    print(f"{size / GIB:g} GiB, {os.cpu_count()} cores, stores in {folder}; medians of {turns}")
+    print("| to | landing MB/s | against | MB/s | ratio | bound | CPU s | MB above idle | same, larger |")
+    print("|---|---|---|---|---|---|---|---|---|", flush=True)
+    for name in names:
+        runs: dict[str, list[dict[str, float]]] = {"rival": [], "landing": []}
+        for _ in range(turns):
+            for who, results in runs.items():
+                results.append(run(who, name, size, port, folder))
+        seconds = {who: statistics.median(one["seconds"] for one in results) for who, results in runs.items()}
+        cpu = {who: statistics.median(one["cpu"] for one in results) for who, results in runs.items()}
+        memory = max(one["memory"] for one in runs["landing"])
+        larger = run("landing", name, memory_size, port, folder)["memory"] if memory_size else float("nan")
+        print(
+            f"| {name} | {size / 1e6 / seconds['landing']:.0f} | {RIVALS[name]} | {size / 1e6 / seconds['rival']:.0f}"
+            f" | {seconds['rival'] / seconds['landing']:.2f} | {BOUNDS[name]}"
+            f" | {cpu['landing']:.1f} to {cpu['rival']:.1f} | {memory:.0f} | {larger:.0f} |",
+            flush=True,
+        )
+    print(f"Memory must stay under {MEMORY_BOUND} MB; the larger file has {memory_size / GIB:g} GiB.")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--size", type=float, default=1.0, help="GiB")
+    parser.add_argument(
+        "--memory-size", type=float, default=4.0, help="GiB of the one larger run; 0 for none"
+    )
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--stores", nargs="+", choices=RIVALS, default=list(RIVALS))
+    parser.add_argument(
+        "--folder", type=Path, default=Path(tempfile.gettempdir()), help="where the stores keep it all"
+    )
+    parser.add_argument("--one", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--origin", type=int, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.origin:
+        ThreadingHTTPServer(("127.0.0.1", arguments.origin), Origin).serve_forever()
+    elif arguments.one:
+        one(*arguments.one)
+    else:
+        (port,) = free_ports(1)
+        with ExitStack() as stack:
+            scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            os.environ.setdefault("AIRFLOW_HOME", str(scratch))
+            command = [sys.executable, "-m", __spec__.name, "--origin", str(port)]
+            stack.enter_context(running("origin", command, Path.cwd(), f"http://127.0.0.1:{port}/0"))
+            compare(
+                arguments.stores,
+                int(arguments.size * GIB),
+                int(arguments.memory_size * GIB),
+                arguments.turns,
+                port,
+                arguments.folder,
+            )
+
+
+if __name__ == "__main__":
+    main()
