@@ -211,9 +211,8 @@ def _storage_words(response: requests.Response) -> tuple[str, str]:
         body = response.raw.read(ERROR_BODY, decode_content=True)
     except (HTTPError, OSError):
         body = b""
-    found = {
-        name: text.decode("utf-8", "replace") for name, text in re.findall(rb"<(Code|Message)>([^<]*)<", body)
-    }
+    text = body.decode("utf-8", "replace")
+    found = dict(re.findall(r"<(Code|Message)>([^<]*)<", text))
     if "Code" not in found:
         return "", without_query(server_words(body))
     return found["Code"], f"{found['Code']}: {found.get('Message', '')}"

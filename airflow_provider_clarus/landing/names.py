@@ -32,9 +32,9 @@ def destination_path(destination: str, file_name: str | None, document_id: int) 
         )
     if any(unicodedata.category(character) == "Cc" for character in destination):
         raise ClarusInputError(f"destination {destination!r} contains a control character")
-    authority, _, key = rest.partition("/")
+    authority, slash, key = rest.partition("/")
     bucket = authority.rpartition("@")[2]
-    if scheme == "file" and bucket:
+    if scheme == "file" and (bucket or not slash):
         raise ClarusInputError(f"destination {destination!r} has no absolute path: write file:///folder/name")
     if scheme != "file" and not bucket:
         raise ClarusInputError(f"destination {destination!r} names no bucket or container")

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is sent to the storage, what is believed of its answers, and what is told of either."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_clarus.exceptions import (
+    ClarusError,
+    ClarusNotFoundError,
+    ClarusPermanentError,
+    ClarusRejectedError,
+    ClarusTransientError,
+)
+from airflow_provider_clarus.landing.download import Download
+from airflow_provider_clarus.landing.source import ObjectChangedError
+from airflow_provider_clarus.sandbox.faults import Fault
+
+from .conftest import Served
+from .origin import Answer, Origin
+
+BODY = bytes(range(256)) * 20
+DENIED = b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message><X>SECRET</X></Error>"
+
+pytestmark = pytest.mark.usefixtures("no_pauses")
+
+
+def download(get_url: Callable[[], str] | Origin, **options: Any) -> bytes:
+    url = get_url.url if isinstance(get_url, Origin) else None
+    options = {"verify": True, "proxies": None, "timeout": 5.0, "log": logging.getLogger("test"), **options}
+    return b"".join(Download((lambda: url) if url else get_url, **options).chunks())  # type: ignore[arg-type]
+
+
+def test_nothing_of_ours_is_sent_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password SECRET\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    cookie = Answer(307, b"", {"Location": "/elsewhere", "Set-Cookie": "a=b; Path=/"})
+    with Origin(BODY, cookie) as origin:
+        assert download(origin) == BODY
+    for sent in origin.requests:
+        assert {*sent} <= {"Host", "User-Agent", "Accept", "Accept-Encoding", "Connection"}
+        assert sent["Accept-Encoding"] == "identity"
+
+
+@pytest.mark.parametrize(
+    "location", ["http://example.com/x", "http://169.254.169.254/x", "file:///etc/passwd"]
+)
+def test_a_redirect_to_where_it_should_not_go_is_refused(location: str) -> None:
+    redirect = Answer(302, b"", {"Location": location})
+    with (
+        Origin(BODY, redirect) as origin,
+        pytest.raises(ClarusPermanentError, match="Refused to download from"),
+    ):
+        download(origin)
+
+
+def test_endless_redirects_end() -> None:
+    redirect = Answer(302, b"x" * 100_000, {"Location": "/again"})
+    with (
+        Origin(BODY, *[redirect] * 10) as origin,
+        pytest.raises(ClarusRejectedError, match="redirected more"),
+    ):
+        download(origin)
+
+
+def test_a_redirect_is_followed_anew_for_the_rest() -> None:
+    redirect = Answer(302, b"", {"Location": "/moved"})
+    with Origin(BODY, redirect, cut(100), redirect) as origin:
+        assert download(origin) == BODY
+    assert origin.requests[-1]["Range"] == "bytes=100-"
+
+
+def cut(at: int, **headers: str) -> Answer:
+    """The answer of a server that ends early, and said how long it would be."""
+    headers = {"ETag": '"v-1"', "Content-Length": str(len(BODY)), **headers}
+    return Answer(200, BODY[:at], headers, length=False)
+
+
+def unsaid(at: int | None, **headers: str) -> Answer:
+    """The answer of a server that did not say how long it would be."""
+    return Answer(200, BODY[:at], headers, length=False)
+
+
+def test_the_rest_is_asked_for_on_condition_that_the_object_is_the_same() -> None:
+    with Origin(BODY, cut(100)) as origin:
+        assert download(origin) == BODY
+    assert origin.requests[1]["Range"] == "bytes=100-"
+    assert origin.requests[1]["If-Range"] == '"v-1"'
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    size=st.integers(0, 3 * 1024 * 1024),
+    cuts=st.lists(st.tuples(st.integers(0, 3 * 1024 * 1024), st.booleans()), max_size=6),
+)
+def test_a_stream_cut_anywhere_is_whole_in_the_end(
+    serve: Callable[[int], Served], size: int, cuts: list[tuple[int, bool]]
+) -> None:
+    file = serve(size)
+    file.sandbox.clear_faults()
+    for cut_at, content_length in cuts:
+        file.sandbox.inject(Fault("file", cut_at=cut_at, content_length=content_length, times=1))
+    assert download(file.get_url) == file.content
+
+
+@pytest.mark.parametrize("at", [0, 100, None])
+def test_a_body_without_a_length_is_read_on_until_the_storage_says_it_is_all(at: int | None) -> None:
+    with Origin(BODY, unsaid(at, ETag='"v-1"')) as origin:
+        assert download(origin) == BODY
+
+
+def test_a_body_without_a_length_is_taken_where_nothing_tells(caplog: pytest.LogCaptureFixture) -> None:
+    with Origin(BODY, unsaid(None), unsaid(None)) as origin:
+        assert download(origin) == BODY
+    assert "Nothing that the storage says tells whether" in caplog.text
+
+
+def test_a_cut_shows_in_the_length_of_a_later_answer() -> None:
+    with Origin(BODY, unsaid(100), Answer(200, BODY)) as origin, pytest.raises(ObjectChangedError):
+        download(origin)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(200, BODY, {"ETag": '"v-2"'}),
+        Answer(206, BODY[100:], {"ETag": '"v-2"', "Content-Range": "bytes 100-5119/5120"}),
+        Answer(206, BODY[90:], {"ETag": '"v-1"', "Content-Range": "bytes 90-5119/5120"}),
+        Answer(416, b"", {"Content-Range": "bytes */90"}),
+    ],
+)
+def test_what_is_not_the_rest_of_the_same_object_is_not_appended(answer: Answer) -> None:
+    with Origin(BODY, cut(100), answer) as origin, pytest.raises(ObjectChangedError):
+        download(origin)
+
+
+def test_an_object_without_a_version_is_not_read_on() -> None:
+    with Origin(BODY, cut(100, ETag='W/"v-1"'), etag=None) as origin, pytest.raises(ObjectChangedError):
+        download(origin)
+
+
+@pytest.mark.parametrize(
+    "expired", [Answer(403, DENIED), Answer(400, b"<Error><Code>ExpiredToken</Code></Error>"), Answer(401)]
+)
+def test_an_expired_url_is_asked_for_again(expired: Answer) -> None:
+    asked = []
+    with Origin(BODY, cut(100), expired) as origin:
+        assert download(lambda: asked.append(1) or origin.url) == BODY  # type: ignore[func-returns-value]
+    assert len(asked) == 2
+
+
+def test_a_new_url_that_is_refused_too_ends_it() -> None:
+    with Origin(BODY, *[Answer(403, DENIED)] * 5) as origin, pytest.raises(ClarusTransientError) as refused:
+        download(origin)
+    assert len(origin.requests) == 2
+    assert "403: AccessDenied: Request has expired" in str(refused.value)
+    assert "SECRET" not in str(refused.value)
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_a_busy_storage_is_asked_again(status: int) -> None:
+    busy = Answer(status, b"<Error><Code>SlowDown</Code></Error>")
+    with Origin(BODY, busy, cut(100), busy, busy) as origin:
+        assert download(origin) == BODY
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(404, ClarusNotFoundError), (410, ClarusNotFoundError), (418, ClarusRejectedError)]
+)
+def test_what_cannot_get_better_is_not_asked_again(status: int, error: type[ClarusError]) -> None:
+    with Origin(BODY, Answer(status, b"gone")) as origin, pytest.raises(error, match=str(status)):
+        download(origin)
+    assert len(origin.requests) == 1
+
+
+def test_a_long_error_is_not_read_to_its_end() -> None:
+    with Origin(BODY, Answer(418, b"x" * 50_000_000)) as origin, pytest.raises(ClarusRejectedError) as error:
+        download(origin)
+    assert len(str(error.value)) < 1000
+
+
+def test_bytes_are_counted_as_they_came() -> None:
+    """An object that is stored compressed comes compressed, and its length counts compressed bytes."""
+    with Origin(b"", Answer(200, BODY, {"Content-Encoding": "gzip"})) as origin:
+        assert download(origin) == BODY
+
+
+def test_a_silent_storage_is_given_up() -> None:
+    with Origin(BODY, pause_at=10) as origin, pytest.raises(ClarusTransientError, match="broke 8 times"):
+        download(origin, timeout=0.05)
+
+
+def refused_connection() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return f"http://127.0.0.1:{listener.getsockname()[1]}/documents/1?X-Amz-Signature=SECRET"
+
+
+def test_the_query_is_in_no_log_and_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    redirect = Answer(302, b"", {"Location": "/moved?X-Amz-Signature=SECRET"})
+    echo = Answer(418, b"no such thing: /documents/1?X-Amz-Signature=SECRET")
+    url = refused_connection()
+    errors = []
+    with Origin(BODY, redirect, cut(100), Answer(403, DENIED), Answer(503), redirect, echo) as origin:
+        for get_url in (lambda: origin.url, lambda: url):
+            with pytest.raises(ClarusError) as raised:
+                download(get_url)
+            errors.append(raised)
+    assert "GET /documents/1?…" in caplog.text
+    assert "SECRET" not in caplog.text
+    for raised in errors:
+        assert "SECRET" not in str(raised.getrepr(chain=True, style="short"))
+        assert raised.value.__context__ is None
+
+
+def test_a_proxy_is_taken_from_the_options() -> None:
+    with Origin(BODY) as proxy:
+        assert download(lambda: "http://127.0.0.1:1/documents/1", proxies={"http": proxy.url}) == BODY
+    assert proxy.requests[0]["Host"] == "127.0.0.1:1"
+
+
+def test_a_proxy_is_taken_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with Origin(BODY) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        assert download(lambda: "http://127.0.0.1:1/documents/1") == BODY
+    assert len(proxy.requests) == 1
