@@ -17,6 +17,9 @@ from tests import readme
 from tests.integration.landing import stores
 
 REPOSITORY = Path(__file__).parents[2]
+DAGS = Path(__file__).parent / "dags"
+AIRFLOW_2 = version("apache-airflow").startswith("2.")
+REPORTS = [Report(number, seconds=5, tenant=tenant) for tenant in ("acme", "globex") for number in (7, 8)]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -28,8 +31,7 @@ def stop_as_on_ctrl_c() -> None:
 @pytest.fixture(scope="session")
 def clarus() -> Iterator[Sandbox]:
     """Two tenants, whose reports take long enough for a sensor to find them unfinished."""
-    reports = [Report(number, seconds=5, tenant=tenant) for tenant in ("acme", "globex") for number in (7, 8)]
-    with Sandbox(reports, tenants=("acme", "globex")) as sandbox:
+    with Sandbox(REPORTS, tenants=("acme", "globex")) as sandbox:
         yield sandbox
 
 
@@ -41,9 +43,9 @@ def landing(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def dags_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The example DAGs, and those that the README shows."""
+    """The example DAGs, those that the README shows, and those of these tests."""
     folder = tmp_path_factory.mktemp("dags")
-    for example in (REPOSITORY / "dags_examples").glob("*.py"):
+    for example in [*(REPOSITORY / "dags_examples").glob("*.py"), *DAGS.glob("*.py")]:
         (folder / example.name).write_text(example.read_text())
     for number, code in enumerate(readme.blocks("python", "Write DAGs")):
         (folder / f"readme_{number}.py").write_text(code)
@@ -65,12 +67,21 @@ def settings(
         }
 
 
+@pytest.fixture(scope="module")
+def environment(settings: dict[str, str]) -> Iterator[None]:
+    """Let this process find them, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in settings.items():
+            patch.setenv(name, value)
+        yield
+
+
 @pytest.fixture(scope="session")
 def airflow(
     settings: dict[str, str], dags_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LocalAirflow]:
     """Scheduler, worker, DAG processor, triggerer and API server with the example DAGs."""
-    if version("apache-airflow").startswith("2."):
+    if AIRFLOW_2:
         pytest.skip("LocalAirflow starts the components of Airflow 3")
     with LocalAirflow(
         tmp_path_factory.mktemp("airflow"),

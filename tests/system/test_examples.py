@@ -6,9 +6,8 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timezone
-from importlib.metadata import version
-from itertools import product
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,66 +16,35 @@ import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_clarus.sandbox.local_airflow import LocalAirflow
-from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.server import Sandbox
-from tests.system.conftest import REPOSITORY
+from tests.system import runs
+from tests.system.conftest import AIRFLOW_2, REPORTS, REPOSITORY
+from tests.system.runs import Results
 
 # The daily report has tests of its own.
 TRIGGERED = ("clarus_monthly_report", "clarus_fleet", "clarus_taskflow", "clarus_stock")
 CHECK = "clarus_stock_check"
+AllResults: TypeAlias = dict[str, Results]
 MORNING = datetime(2024, 3, 6, 6, tzinfo=timezone.utc)
-
-Results: TypeAlias = dict[str, list[Any]]
-"""What a run's tasks returned, by task id and in the order of their map indexes."""
 
 
 @pytest.fixture(scope="module")
-def results(
-    request: pytest.FixtureRequest, settings: dict[str, str], clarus: Sandbox
-) -> Iterator[dict[str, Results]]:
-    """Run all examples, all their tasks with success, and give what came of them by DAG id."""
-    with pytest.MonkeyPatch.context() as environment:
-        for name, value in settings.items():
-            environment.setenv(name, value)
-        if version("apache-airflow").startswith("2."):
-            yield _in_one_process(clarus)
-        else:
-            yield _in_airflow(request.getfixturevalue("airflow"))
+def results(request: pytest.FixtureRequest, environment: None, clarus: Sandbox) -> Iterator[AllResults]:
+    """What came of all examples, by DAG id; no report takes time, since other tests wait for theirs."""
+    for report in REPORTS:
+        clarus.add_report(replace(report, seconds=0))
+    if AIRFLOW_2:
+        yield runs.results_in_one_process(REPOSITORY / "dags_examples", (*TRIGGERED, CHECK), MORNING)
+    else:
+        yield _in_airflow(request.getfixturevalue("airflow"))
+    for report in REPORTS:
+        clarus.add_report(report)
 
 
-def _in_airflow(airflow: LocalAirflow) -> dict[str, Results]:
-    runs = {dag_id: airflow.trigger(dag_id, logical_date=MORNING) for dag_id in TRIGGERED}
-    runs[CHECK] = airflow.scheduled_run(CHECK, timeout=180)
-    found: dict[str, Results] = {}
-    for dag_id, run_id in runs.items():
-        tasks = airflow.wait(dag_id, run_id, timeout=180)
-        assert {task.state for task in tasks} == {"success"}, dag_id
-        found[dag_id] = {task.task_id: [] for task in tasks}
-        for task in sorted(tasks, key=lambda task: task.map_index):
-            value = airflow.xcom(dag_id, run_id, task.task_id, map_index=task.map_index)
-            found[dag_id][task.task_id].append(value)
-    return found
-
-
-def _in_one_process(clarus: Sandbox) -> dict[str, Results]:
-    """Do as ``airflow dags test`` does; a task that waits holds up all others, so no report takes time."""
-    from airflow.models import DagBag
-
-    subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True, capture_output=True)
-    for tenant, number in product(("acme", "globex"), (7, 8)):
-        clarus.add_report(Report(number, seconds=0, tenant=tenant))
-    dags = DagBag(REPOSITORY / "dags_examples", include_examples=False)
-    dags.sync_to_db()
-    found: dict[str, Results] = {}
-    for dag_id in (*TRIGGERED, CHECK):
-        run = dags.get_dag(dag_id).test(MORNING)
-        tasks = sorted(run.get_task_instances(), key=lambda task: task.map_index)
-        assert {task.state for task in tasks} == {"success"}, dag_id
-        found[dag_id] = {task.task_id: [] for task in tasks}
-        for task in tasks:
-            value = task.xcom_pull(task.task_id, map_indexes=task.map_index)
-            found[dag_id][task.task_id].append(value)
-    return found
+def _in_airflow(airflow: LocalAirflow) -> AllResults:
+    started = {dag_id: airflow.trigger(dag_id, logical_date=MORNING) for dag_id in TRIGGERED}
+    started[CHECK] = airflow.scheduled_run(CHECK, timeout=180)
+    return {dag_id: runs.results(airflow, dag_id, run_id) for dag_id, run_id in started.items()}
 
 
 def landed(receipt: dict[str, Any]) -> pandas.DataFrame:
@@ -85,7 +53,7 @@ def landed(receipt: dict[str, Any]) -> pandas.DataFrame:
 
 
 def test_the_monthly_report_lands_in_s3_with_the_calendar_month_as_its_window(
-    results: dict[str, Results],
+    results: AllResults,
 ) -> None:
     [receipt] = results["clarus_monthly_report"]["land"]
     assert receipt["uri"] == "s3://aws_default@landing/stock/2024-02.csv"
@@ -93,7 +61,7 @@ def test_the_monthly_report_lands_in_s3_with_the_calendar_month_as_its_window(
     assert set(landed(receipt)["date_to"]) == {"2024-02-29T23:59:59+00:00"}
 
 
-def test_the_fleet_lands_every_report_of_every_tenant(results: dict[str, Results], landing: Path) -> None:
+def test_the_fleet_lands_every_report_of_every_tenant(results: AllResults, landing: Path) -> None:
     found = {
         receipt["uri"].removeprefix(f"file://{landing}/"): landed(receipt)
         for receipts in results["clarus_fleet"].values()
@@ -116,12 +84,14 @@ def test_the_fleet_lands_every_report_of_every_tenant(results: dict[str, Results
     assert set(found[f"globex/{day}/report-8.csv"]["date_from"]) == {"2024-03-05T05:00:00+00:00"}
 
 
-def test_the_stock_check_reads_the_file_of_the_asset_event(results: dict[str, Results]) -> None:
+def test_the_stock_check_reads_the_file_of_the_asset_event(results: AllResults) -> None:
     [receipt] = results["clarus_stock"]["land"]
     assert results[CHECK]["check"] == [{"uri": receipt["uri"], "lines": 3, "quantity": 3.0}]
 
 
-def test_taskflow_functions_feed_the_operator_and_read_what_it_returns(results: dict[str, Results]) -> None:
+def test_taskflow_functions_feed_the_operator_and_read_what_it_returns(
+    results: AllResults,
+) -> None:
     run = results["clarus_taskflow"]
     [receipt] = run["land"]
     assert set(landed(receipt)["date_from"]) == {run["working_days"][0]["date_from"]}

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs of several DAGs and what their tasks returned: in a real Airflow 3, or in one process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from airflow_provider_clarus.sandbox.local_airflow import LocalAirflow
+
+Results: TypeAlias = dict[str, list[Any]]
+"""What a run's tasks returned, by task id and in the order of their map indexes."""
+
+
+def results(airflow: LocalAirflow, dag_id: str, run_id: str) -> Results:
+    """Wait until a run has finished, all its tasks with success."""
+    tasks = airflow.wait(dag_id, run_id, timeout=240)
+    assert {task.state for task in tasks} == {"success"}, dag_id
+    found: Results = {task.task_id: [] for task in tasks}
+    for task in sorted(tasks, key=lambda task: task.map_index):
+        value = airflow.xcom(dag_id, run_id, task.task_id, map_index=task.map_index)
+        found[task.task_id].append(value)
+    return found
+
+
+def results_in_one_process(folder: Path, dag_ids: Iterable[str], date: datetime) -> dict[str, Results]:
+    """Run DAGs of Airflow 2, one after another, as ``airflow dags test`` does."""
+    from airflow.models import DagBag
+
+    subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True, capture_output=True)
+    dags = DagBag(folder, include_examples=False)
+    dags.sync_to_db()
+    found: dict[str, Results] = {}
+    for dag_id in dag_ids:
+        run = dags.get_dag(dag_id).test(date)
+        tasks = sorted(run.get_task_instances(), key=lambda task: task.map_index)
+        assert {task.state for task in tasks} == {"success"}, dag_id
+        found[dag_id] = {task.task_id: [] for task in tasks}
+        for task in tasks:
+            value = task.xcom_pull(task.task_id, map_indexes=task.map_index)
+            found[dag_id][task.task_id].append(value)
+    return found
