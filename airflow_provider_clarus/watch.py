@@ -48,7 +48,9 @@ class Watch:
 
     def timed_out(self, tenant: str, now: float, reason: str = "") -> ClarusTimeoutError:
         """Return the error of a wait that has taken too long."""
-        return timeout_error(self.document_id, tenant, now - self.since, self.status, reason)
+        # In reschedule mode each look has a watch of its own, which begins with the look.
+        waited = max(now, self.deadline) - self.since
+        return timeout_error(self.document_id, tenant, waited, self.status, reason)
 
     def say(self, message: str, *args: object) -> None:
         """Log into the waiting task's log."""

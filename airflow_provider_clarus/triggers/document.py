@@ -80,7 +80,7 @@ def document_from_event(event: Mapping[str, Any] | None) -> Document:
     :raises ClarusError: the error that it brings, or when it is no event of ours
     """
     match event:
-        case {"document": Mapping() as fields}:
+        case {"document": {"id": _, "status": _} as fields}:
             return Document.from_dict(fields)
         case {"error": str(name), "message": str(message)}:
             error_class = getattr(exceptions, name, ClarusError)

@@ -13,6 +13,7 @@ from airflow.providers.common.compat.sdk import Connection
 from airflow_provider_clarus.client import ClarusClient
 from airflow_provider_clarus.connection import ClarusConnection
 from airflow_provider_clarus.sandbox.server import Sandbox
+from airflow_provider_clarus.triggers import poller
 
 Connect: TypeAlias = Callable[..., ClarusClient]
 
@@ -34,6 +35,13 @@ def connect(sandbox: Sandbox) -> Iterator[Connect]:
 def client(connect: Connect) -> ClarusClient:
     """A client of the sandbox."""
     return connect()
+
+
+@pytest.fixture
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the shared poller of the triggers look at once."""
+    for name, seconds in {"FIRST_LOOK": 0.1, "COALESCE": 0.05, "LINGER": 0.1, "LONGEST_PAUSE": 0.2}.items():
+        monkeypatch.setattr(poller, name, seconds)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from airflow_provider_clarus.connection import ClarusConnection
-from airflow_provider_clarus.exceptions import ClarusAuthError, ClarusTransientError
+from airflow_provider_clarus.exceptions import ClarusAuthError, ClarusRejectedError, ClarusTransientError
 from airflow_provider_clarus.sandbox.faults import HTML_ERROR, Fault
 from airflow_provider_clarus.sandbox.server import Sandbox
 from airflow_provider_clarus.tokens import TokenSource
@@ -208,6 +208,6 @@ def test_an_answer_that_is_no_token_is_shown(tokens: TokenSource, sandbox: Sandb
 
 def test_the_token_endpoint_does_not_send_the_secret_elsewhere(tokens: TokenSource, sandbox: Sandbox) -> None:
     sandbox.inject(Fault("token", status=307, headers={"Location": sandbox.files_url}))
-    with pytest.raises((ClarusAuthError, ClarusTransientError)):
+    with pytest.raises(ClarusRejectedError, match="307"):
         tokens.get()
     assert [request.origin for request in sandbox.requests] == ["api"]

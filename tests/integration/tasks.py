@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run a task's operator as Airflow does, its deferral included, but in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.module_loading import import_string
+from airflow.providers.common.compat.sdk import TaskDeferred
+
+
+class Store:
+    """A task state store: what is in it has been through JSON."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, str] = {}
+
+    def get(self, key: str) -> Any:
+        return json.loads(self._values.get(key, "null"))
+
+    def set(self, key: str, value: Any) -> None:
+        self._values[key] = json.dumps(value)
+
+
+def context(**values: Any) -> Any:
+    return {
+        "ti": SimpleNamespace(max_tries=0, get_first_reschedule_date=lambda context: None),
+        "dag_run": SimpleNamespace(run_type="scheduled"),
+        **values,
+    }
+
+
+def deferral(operator: Any, **values: Any) -> TaskDeferred:
+    """Execute an operator that is expected to defer."""
+    with pytest.raises(TaskDeferred) as deferred:
+        operator.execute(context(**values))
+    return deferred.value
+
+
+def restored(trigger: Any) -> Any:
+    """Return a trigger as another process makes it from the database."""
+    path, arguments = json.loads(json.dumps(trigger.serialize()))
+    return import_string(path)(**arguments)
+
+
+def event_of(trigger: Any) -> Any:
+    """Run a trigger to its event, and return that as the database keeps it."""
+
+    async def first() -> Any:
+        return await anext(trigger.run())
+
+    return json.loads(json.dumps(asyncio.run(first()).payload))
+
+
+def run(make: Callable[[], Any], **values: Any) -> Any:
+    """Execute an operator to its end; a deferred one ends in an instance of its own, as in a worker."""
+    try:
+        return make().execute(context(**values))
+    except TaskDeferred as deferred:
+        event = event_of(restored(deferred.trigger))
+        return getattr(make(), deferred.method_name)(context(**values), event=event)
