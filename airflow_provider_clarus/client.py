@@ -284,7 +284,6 @@ class ClarusClient:
                     "X-Clarus-Subdomain": self.connection.tenant,
                     "Content-Type": "application/json",
                 },
-                allow_redirects=False,
                 **transport.options(self.connection),
             )
         except requests.RequestException as error:

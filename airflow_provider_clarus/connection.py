@@ -203,11 +203,17 @@ def _verify(value: Any) -> bool | str:
 def _proxies(value: Any) -> Mapping[str, str]:
     try:
         proxies = json.loads(value) if isinstance(value, str) and value.strip() else value or {}
-    except (ValueError, RecursionError):
-        proxies = None
-    if not isinstance(proxies, Mapping):
+        usable = all(_is_proxy(str(url)) for url in proxies.values())
+    except (ValueError, RecursionError, AttributeError):
+        usable = False
+    if not usable:
         raise ClarusConfigError('extra proxies must be an object such as {"https": "http://proxy:3128"}.')
     return {str(scheme): str(url) for scheme, url in proxies.items()}
+
+
+def _is_proxy(url: str) -> bool:
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    return bool(parts.hostname and parts.port != 0 and url.isprintable() and " " not in url)
 
 
 def _seconds(value: Any) -> float:

@@ -14,7 +14,7 @@ from requests_oauthlib import OAuth2Session
 
 from airflow_provider_clarus import transport
 from airflow_provider_clarus.connection import ClarusConnection, is_one_word
-from airflow_provider_clarus.exceptions import ClarusAuthError, ClarusRejectedError, ClarusTransientError
+from airflow_provider_clarus.exceptions import ClarusAuthError, ClarusTransientError
 from airflow_provider_clarus.responses import error_for, server_words
 
 # At DEBUG this library logs tokens, secrets and bodies.
@@ -31,7 +31,6 @@ def fetch_token(connection: ClarusConnection, session: OAuth2Session, **grant: A
     """
     doing = f"get a token from {connection.token_url} for client {connection.client_id!r}"
     transport.mount(session, connection)
-    session.max_redirects = 0
     for kind in ("access_token_response", "refresh_token_response"):
         session.register_compliance_hook(kind, partial(_checked, doing=doing))
     ask = session.refresh_token if "refresh_token" in grant else session.fetch_token
@@ -52,10 +51,10 @@ def fetch_token(connection: ClarusConnection, session: OAuth2Session, **grant: A
 
 
 def _checked(response: requests.Response, *, doing: str) -> requests.Response:
-    if not response.ok:
+    if response.status_code >= 300:
         error = error_for(response, doing)
-        if isinstance(error, ClarusRejectedError | ClarusAuthError):
-            # RFC 6749, 5.2: 400 for invalid_grant, invalid_scope and their like, 401 for invalid_client.
+        # RFC 6749, 5.2: 400 for invalid_grant, invalid_scope and their like, 401 for invalid_client.
+        if response.status_code in (400, 401):
             raise ClarusAuthError(
                 f"{error} Check login, password, scope and grant_type as well. A refresh token may be good "
                 "once only: python -m airflow_provider_clarus.login gets a new one."

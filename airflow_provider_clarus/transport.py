@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-import time
+from http.client import HTTPException
 from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import NewConnectionError
+from urllib3.exceptions import HTTPError, NewConnectionError
 
 from airflow_provider_clarus.connection import ClarusConnection
+from airflow_provider_clarus.deadline import POOLS, Deadline
 from airflow_provider_clarus.exceptions import ClarusConfigError, ClarusError, ClarusTransientError
 
 #: Bytes of an answer that are read. A page of 100 documents has about 20 kB.
@@ -18,30 +19,46 @@ MAX_BODY = 8 * 1024 * 1024
 
 
 class BoundedAdapter(HTTPAdapter):
-    """Read the whole body here, within a bound of bytes and of seconds.
+    """Read the whole answer here, within a bound of bytes and of seconds.
 
-    ``requests`` bounds neither: its timeout starts anew with every packet.
+    Whatever goes wrong on the way is a ``requests.RequestException``.
     """
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make the connections that keep to a deadline."""
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = POOLS
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        """Make such connections for a proxy, too; one that speaks SOCKS has its own."""
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        if not proxy.lower().startswith("socks"):
+            manager.pool_classes_by_scheme = POOLS
+        return manager
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         """Send a request and read its answer."""
-        timeout = kwargs.get("timeout")
-        deadline = time.monotonic() + timeout if timeout else None
-        response = super().send(request, *args, **{**kwargs, "stream": True})
-        with response:
-            body = bytearray()
-            for chunk in response.iter_content(64 * 1024):
-                body += chunk
-                if len(body) > MAX_BODY:
-                    raise requests.exceptions.ContentDecodingError(f"the answer has over {MAX_BODY} bytes")
-                if deadline and time.monotonic() > deadline:
-                    raise requests.exceptions.ReadTimeout(f"the answer took over {timeout} s")
-        response._content = bytes(body)
+        request.headers["Accept-Encoding"] = "identity"
+        with Deadline(kwargs["timeout"]) as deadline:
+            try:
+                response = super().send(request, *args, **{**kwargs, "stream": True})
+                with response:
+                    response._content = _body(response)
+            except requests.RequestException as error:
+                failed: requests.RequestException | None = error
+            except (OSError, HTTPError, HTTPException, ValueError) as error:
+                failed = requests.ConnectionError(error)
+            else:
+                failed = None
+        if deadline.over:
+            raise requests.ReadTimeout(f"the answer took over {kwargs['timeout']:g} s, the timeout")
+        if failed:
+            raise failed
         return response
 
 
-class LocalAdapter(BoundedAdapter):
-    """Plain HTTP for a server on this machine, asked for as ``https://``.
+class PlainAdapter(BoundedAdapter):
+    """Plain HTTP for a server without TLS, asked for as ``https://``.
 
     oauthlib refuses ``http://`` URLs, and its only switch is an environment variable of the whole process.
     """
@@ -53,12 +70,26 @@ class LocalAdapter(BoundedAdapter):
         return super().send(request, *args, **kwargs)
 
 
+def _body(response: requests.Response) -> bytes:
+    """Read the body as it is sent: what it would become when unpacked has no bound."""
+    if (encoding := response.headers.get("Content-Encoding", "identity")) != "identity":
+        raise requests.exceptions.ContentDecodingError(f"the answer is packed ({encoding!r}), unasked")
+    body = bytearray()
+    while chunk := response.raw.read(64 * 1024, decode_content=False):
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise requests.exceptions.ContentDecodingError(f"the answer has over {MAX_BODY} bytes")
+    return bytes(body)
+
+
 def mount(session: requests.Session, connection: ClarusConnection) -> None:
     """Make a session travel as this module says."""
+    # No redirect is followed, wherever it leads, and its address is not even looked at.
+    session.get_redirect_target = lambda response: None  # type: ignore[assignment, method-assign]
     session.mount("https://", BoundedAdapter())
     for url in (connection.base_url, connection.token_url):
         if url.startswith("http://"):
-            session.mount(secure(url), LocalAdapter())
+            session.mount(secure(url), PlainAdapter())
 
 
 def secure(url: str) -> str:
@@ -86,8 +117,9 @@ def failure(error: requests.RequestException, doing: str) -> ClarusError:
     cause = error.args[0] if error.args else None
     reason = getattr(cause, "reason", None) or error
     said = f"Could not {doing}: {type(error).__name__}: {reason}"
-    if "CERTIFICATE_VERIFY_FAILED" in said:
-        return ClarusConfigError(f"{said}. If the certificate is right, give its CA bundle in extra verify.")
-    unsent = isinstance(error, requests.exceptions.ConnectTimeout) or isinstance(reason, NewConnectionError)
+    if "certificate" in str(reason).lower():
+        return ClarusConfigError(f"{said}. If the server is right, give its CA bundle in extra verify.")
+    never_sent = (requests.exceptions.ConnectTimeout, requests.exceptions.ProxyError, NewConnectionError)
+    unsent = isinstance(error, never_sent) or isinstance(reason, never_sent)
     remedy = " Check the connection's host, proxies and the network." if unsent else ""
     return ClarusTransientError(f"{said}.{remedy}", may_have_acted=not unsent)

@@ -120,6 +120,8 @@ def test_plain_http_is_for_this_machine_unless_the_connection_says_so(host: str)
         ({"extra": {"timezone": "../UTC"}}, "not a time zone"),
         ({"extra": {"timeout": "1e300"}}, "up to 3600"),
         ({"extra": {"allow_http": "maybe"}}, "true or false"),
+        ({"extra": {"proxies": {"https": "http://u:pw@[::1"}}}, "proxies must be"),
+        ({"extra": {"proxies": ["http://u:pw@proxy"]}}, "proxies must be"),
         ({"extra": {"token_url": "ftp://clarus-api.com"}}, "extra token_url makes no web address"),
         ({"host": "https://user:pw@clarus-api.com"}, "host makes no web address"),
         ({"host": "https://clarus-api.com?x=1"}, "host makes no web address"),
