@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """S3 and Azure Blob Storage: parts that nobody sees go up side by side, then one request makes the object.
 
-The ``open`` of s3fs and of adlfs uploads one part after another; and adlfs publishes what it has when the file
-is closed or collected.
+The ``open`` of s3fs and of adlfs uploads one part after another; and adlfs publishes what it has when the
+file is closed or collected.
 """
 
 from __future__ import annotations

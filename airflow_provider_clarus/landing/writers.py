@@ -9,7 +9,7 @@ import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from airflow_provider_clarus.exceptions import ClarusInputError
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 #: Ends the name of a file in the making.
 PARTIAL = ".clarus-partial"
-#: Bytes that go to Google Cloud Storage in one request: a multiple of 256 KiB.
-GCS_REQUEST = 8 * 1024 * 1024
 
 
 class Writer(Protocol):
@@ -40,6 +38,8 @@ def open_writer(path: ObjectStoragePath) -> Writer:
     if path.protocol == "file":
         return FileWriter(path.path)
     if path.protocol in ("gs", "gcs"):
+        from airflow_provider_clarus.landing.gcs import GCSWriter
+
         return GCSWriter(path.fs, path.path)
     from airflow_provider_clarus.landing.parts import AzureWriter, S3Writer
 
@@ -85,33 +85,3 @@ class FileWriter:
             with suppress(OSError), leftover.open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 leftover.unlink()
-
-
-class GCSWriter:
-    """A resumable upload (https://cloud.google.com/storage/docs/resumable-uploads).
-
-    Nothing shows before its last request. Within a week, Google drops what a killed process leaves.
-    """
-
-    def __init__(self, fs: Any, path: str) -> None:
-        # gcsfs knows them since 2025.12, and uploads nothing to them in another way.
-        kind = getattr(fs, "_sync_lookup_bucket_type", None)
-        if kind and kind(fs.split_path(path)[0]).name == "ZONAL_HIERARCHICAL":
-            raise ClarusInputError(
-                f"{path} is in a zonal bucket (Rapid Storage), which shows an object while it is written"
-            )
-        self._file = fs.open(path, "wb", block_size=GCS_REQUEST, autocommit=False)
-
-    def write(self, chunk: bytes) -> None:
-        """Append ``chunk``; send when there is enough."""
-        self._file.write(chunk)
-
-    def commit(self) -> None:
-        """Send the rest and end the upload."""
-        self._file.close()
-        self._file.commit()
-
-    def discard(self) -> None:
-        """Cancel the upload."""
-        self._file.closed = True
-        self._file.discard()

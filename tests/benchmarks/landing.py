@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Landing against what does the same work without it, on each storage: ``python -m tests.benchmarks.landing``.
+"""Landing against what does its work without it, on each storage: ``python -m tests.benchmarks.landing``.
 
-Both take turns, each run in a process of its own against a store of its own, and medians are compared. Memory is
-the peak of the resident set over what the process had after it had landed one byte.
+Both take turns, each run in a process of its own against a store of its own, and medians are compared. Memory
+is the peak of the resident set over what the process had after it had landed one byte.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import multiprocessing
 import os
 import resource
 import statistics
@@ -17,18 +18,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from tests.integration.landing.stores import BUCKET, KEY, SECRET, STORES, Store, free_ports, running
+from tests.integration.landing.stores import BUCKET, KEY, SECRET, STORES, Store, free_ports
 
 GIB = 1024**3
 BLOCK = 1024**2
 RIVALS = {
-    "local": "curl | tee | sha256sum",
+    "local": "curl, tee, sha256sum",
     "seaweedfs": "boto3 upload_fileobj",
     "azurite": "azure-storage-blob upload_blob",
     "fake_gcs": "google-cloud-storage upload_from_file",
@@ -148,59 +148,60 @@ def one(who: str, facts: str, size: str, port: str) -> None:
 def compare(names: Sequence[str], size: int, memory_size: int, turns: int, port: int, folder: Path) -> None:
     """Print a line per store."""
     print(f"{size / GIB:g} GiB, {os.cpu_count()} cores, stores in {folder}; medians of {turns}")
-    print("| to | landing MB/s | against | MB/s | ratio | bound | CPU s | MB above idle | same, larger |")
+    print("| to | landing MB/s | against | MB/s | ratio | bound | CPU s | MB above idle | larger file |")
     print("|---|---|---|---|---|---|---|---|---|", flush=True)
     for name in names:
         runs: dict[str, list[dict[str, float]]] = {"rival": [], "landing": []}
         for _ in range(turns):
             for who, results in runs.items():
                 results.append(run(who, name, size, port, folder))
-        seconds = {who: statistics.median(one["seconds"] for one in results) for who, results in runs.items()}
-        cpu = {who: statistics.median(one["cpu"] for one in results) for who, results in runs.items()}
-        memory = max(one["memory"] for one in runs["landing"])
+        ours, theirs = (median(runs[who], "seconds") for who in ("landing", "rival"))
         larger = run("landing", name, memory_size, port, folder)["memory"] if memory_size else float("nan")
-        print(
-            f"| {name} | {size / 1e6 / seconds['landing']:.0f} | {RIVALS[name]} | {size / 1e6 / seconds['rival']:.0f}"
-            f" | {seconds['rival'] / seconds['landing']:.2f} | {BOUNDS[name]}"
-            f" | {cpu['landing']:.1f} to {cpu['rival']:.1f} | {memory:.0f} | {larger:.0f} |",
-            flush=True,
-        )
+        cells = [
+            name,
+            f"{size / 1e6 / ours:.0f}",
+            RIVALS[name],
+            f"{size / 1e6 / theirs:.0f}",
+            f"{theirs / ours:.2f}",
+            f"{BOUNDS[name]}",
+            f"{median(runs['landing'], 'cpu'):.1f} / {median(runs['rival'], 'cpu'):.1f}",
+            f"{max(result['memory'] for result in runs['landing']):.0f}",
+            f"{larger:.0f}",
+        ]
+        print(f"| {' | '.join(cells)} |", flush=True)
     print(f"Memory must stay under {MEMORY_BOUND} MB; the larger file has {memory_size / GIB:g} GiB.")
 
 
+def median(results: Sequence[Mapping[str, float]], what: str) -> float:
+    """Return the middle one."""
+    return statistics.median(result[what] for result in results)
+
+
+def serve(port: int) -> None:
+    """Be the origin."""
+    ThreadingHTTPServer(("127.0.0.1", port), Origin).serve_forever()
+
+
 def main() -> None:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=float, default=1.0, help="GiB")
-    parser.add_argument(
-        "--memory-size", type=float, default=4.0, help="GiB of the one larger run; 0 for none"
-    )
+    parser.add_argument("--memory-size", type=float, default=4.0, help="GiB of one more run; 0 for none")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--stores", nargs="+", choices=RIVALS, default=list(RIVALS))
-    parser.add_argument(
-        "--folder", type=Path, default=Path(tempfile.gettempdir()), help="where the stores keep it all"
-    )
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()), help="of the stores")
     parser.add_argument("--one", nargs=4, help=argparse.SUPPRESS)
-    parser.add_argument("--origin", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.origin:
-        ThreadingHTTPServer(("127.0.0.1", arguments.origin), Origin).serve_forever()
-    elif arguments.one:
+    if arguments.one:
         one(*arguments.one)
-    else:
-        (port,) = free_ports(1)
-        with ExitStack() as stack:
-            scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            os.environ.setdefault("AIRFLOW_HOME", str(scratch))
-            command = [sys.executable, "-m", __spec__.name, "--origin", str(port)]
-            stack.enter_context(running("origin", command, Path.cwd(), f"http://127.0.0.1:{port}/0"))
-            compare(
-                arguments.stores,
-                int(arguments.size * GIB),
-                int(arguments.memory_size * GIB),
-                arguments.turns,
-                port,
-                arguments.folder,
-            )
+        return
+    (port,) = free_ports(1)
+    origin = multiprocessing.Process(target=serve, args=[port], daemon=True)
+    origin.start()
+    size, memory_size = int(arguments.size * GIB), int(arguments.memory_size * GIB)
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["AIRFLOW_HOME"] = home
+        compare(arguments.stores, size, memory_size, arguments.turns, port, arguments.folder)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_clarus.client import ClarusClient
-from airflow_provider_clarus.landing import Landed, land
+from airflow_provider_clarus.landing import Landed, gcs, land
 from airflow_provider_clarus.landing import download as download_module
 from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.server import Sandbox
@@ -115,6 +115,12 @@ def serve(sandbox: Sandbox, client: ClarusClient) -> Callable[[int], Served]:
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(download_module, "_pause", lambda breaks: 0.0)
+
+
+@pytest.fixture
+def small_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Google's upload take several requests, too, for a file of some MiB."""
+    monkeypatch.setattr(gcs, "REQUEST", 5 * 1024 * 1024 - 1)
 
 
 def sha256(content: bytes) -> str:

@@ -31,7 +31,7 @@ Serve = Callable[[int], Served]
 #: Where a killed process leaves something; Azure and Google keep it to themselves, and forget it.
 LEAVES = ("local", "seaweedfs", "moto")
 
-pytestmark = pytest.mark.usefixtures("no_pauses")
+pytestmark = pytest.mark.usefixtures("no_pauses", "small_requests")
 
 
 @pytest.mark.parametrize("size", [0, 1, 5 * MIB - 1, 5 * MIB, 5 * MIB + 1, 64 * MIB])
