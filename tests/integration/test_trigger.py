@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import pytest
+
+from airflow_provider_clarus import exceptions
+from airflow_provider_clarus.exceptions import ClarusError, ClarusTransientError
+from airflow_provider_clarus.models import Document
+from airflow_provider_clarus.sandbox.reports import Report
+from airflow_provider_clarus.sandbox.server import Sandbox
+from airflow_provider_clarus.status import DocumentStatus
+from airflow_provider_clarus.triggers.document import ClarusDocumentTrigger, document_from_event
+
+from .tasks import event_of, restored
+
+ERRORS = [name for name in vars(exceptions) if name.startswith("Clarus")]
+
+
+def trigger(document_id: int, *, timeout: float = 20, **arguments: Any) -> ClarusDocumentTrigger:
+    now = time.time()
+    defaults = {"clarus_conn_id": "clarus_default", "subdomain": None, "poll_interval": 0.1}
+    return ClarusDocumentTrigger(document_id, since=now, deadline=now + timeout, **(defaults | arguments))
+
+
+def test_it_is_the_same_after_a_restart() -> None:
+    before = trigger(12, subdomain="globex")
+    after = restored(before)
+    assert type(after) is ClarusDocumentTrigger
+    assert after.serialize() == before.serialize()
+    assert after.deadline == before.deadline
+
+
+@pytest.mark.usefixtures("hurry")
+def test_its_event_is_the_document(clarus_default: Sandbox) -> None:
+    (document_id,) = clarus_default.add_documents(1, 7)
+    event = event_of(trigger(document_id))
+    name = f"report-7-{document_id}.csv"
+    assert document_from_event(event) == Document(document_id, DocumentStatus.AVAILABLE, name, "csv")
+    assert clarus_default.count("generate") == 0
+
+
+@pytest.mark.usefixtures("hurry")
+@pytest.mark.parametrize(
+    ("report", "error"),
+    [
+        (Report(8, seconds=0, outcome="failed"), "ClarusReportFailedError"),
+        (Report(8, seconds=math.inf), "ClarusTimeoutError"),
+    ],
+)
+def test_its_event_is_the_error_that_ended_the_wait(
+    clarus_default: Sandbox, report: Report, error: str
+) -> None:
+    clarus_default.add_report(report)
+    (document_id,) = clarus_default.add_documents(1, 8)
+    event = event_of(trigger(document_id, timeout=0.3))
+    assert event["error"] == error
+    assert "ocument 1 in tenant 'acme'" in event["message"]
+
+
+@pytest.mark.usefixtures("hurry")
+def test_a_missing_connection_is_an_event_too() -> None:
+    event = event_of(trigger(1, clarus_conn_id="warehouse"))
+    assert event["error"] == "ClarusConfigError"
+    assert "'warehouse'" in event["message"]
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_an_error_is_the_same_in_the_task_as_in_the_trigger(name: str) -> None:
+    with pytest.raises(ClarusError, match="It broke") as raised:
+        document_from_event({"error": name, "message": "It broke."})
+    assert type(raised.value).__name__ == name
+
+
+def test_an_error_from_a_newer_triggerer_is_still_an_error_of_ours() -> None:
+    with pytest.raises(ClarusError, match="It broke"):
+        document_from_event({"error": "ClarusBrandNewError", "message": "It broke."})
+
+
+@pytest.mark.parametrize(
+    "event",
+    [None, {}, [], "x", 5, {"document": None}, {"document": {"id": 5}}, {"error": "x"}, {"message": "x"}],
+)
+def test_any_other_event_is_shown_and_refused(event: Any) -> None:
+    with pytest.raises(ClarusTransientError, match="no event that can be understood"):
+        document_from_event(event)
