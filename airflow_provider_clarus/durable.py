@@ -1,5 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Durable generation: what a task has queued outlives its try, where Airflow can keep it (3.3 and later)."""
+"""Durable generation: what a task has queued outlives its try, where Airflow can keep it (3.3 and later).
+
+A retry finds a document to go on with after a worker's death, a failure of the destination's storage, a
+transfer that broke too often, a long outage of Clarus, or ``execution_timeout``. No retry follows a
+``ClarusPermanentError``, which a failed document is, or the end of ``timeout``: so a retry finds a failed
+document only where it failed while no try was looking.
+
+Two gaps are left. A worker that dies in the moment between Clarus' answer and the store forgets the document.
+And a task that is cleared *while it runs* goes on with its document: Airflow restarts it as it retries one.
+"""
 
 from __future__ import annotations
 
@@ -44,15 +53,21 @@ def adopt(context: Context, client: ClarusClient, request: Mapping[str, Any]) ->
 def remember(context: Context, document: Document, request: Mapping[str, Any]) -> None:
     """Keep a document that was just queued for this task's next try."""
     if store := _store(context):
-        store.set(
-            KEY,
-            {
-                "id": document.id,
-                "request": dict(request),
-                "max_tries": _max_tries(context),
-                "queued_at": time.time(),
-            },
-        )
+        kept = {
+            "id": document.id,
+            "request": dict(request),
+            "max_tries": _max_tries(context),
+            "queued_at": time.time(),
+        }
+        try:
+            store.set(KEY, kept)
+        except Exception:
+            # To fail now would be to generate twice for certain.
+            log.warning(
+                "Could not keep document %d for a retry, which will generate again",
+                document.id,
+                exc_info=True,
+            )
     elif _max_tries(context):
         log.info("This Airflow has no task state store (3.3 and later have): a retry will generate again.")
 
