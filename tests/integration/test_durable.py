@@ -84,3 +84,14 @@ def test_a_document_that_is_gone_is_not_adopted(
 def test_without_a_store_each_try_generates(clarus_default: Sandbox) -> None:
     for expected in (1, 2):
         assert ClarusGenerateReportOperator(task_id="generate", report_id=7).execute(context()) == expected
+
+
+def test_a_store_that_cannot_keep_it_does_not_cost_the_document(
+    clarus_default: Sandbox, store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(key: str, value: Any) -> None:
+        raise RuntimeError("the API server is away")
+
+    monkeypatch.setattr(store, "set", refuse)
+    assert attempt(store) == 1
+    assert "Could not keep document 1 for a retry" in caplog.text
