@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping
 from http.cookiejar import DefaultCookiePolicy
 from logging import Logger
 from typing import Any
-from urllib.parse import urljoin
 
 import requests
 from urllib3.exceptions import HTTPError
@@ -28,7 +27,7 @@ from airflow_provider_clarus.exceptions import (
     ClarusTransientError,
 )
 from airflow_provider_clarus.landing.source import ObjectChangedError, Source
-from airflow_provider_clarus.landing.urls import check_url, queries_unlogged, without_query
+from airflow_provider_clarus.landing.urls import check_redirect, check_url, queries_unlogged, without_query
 from airflow_provider_clarus.responses import server_words
 
 #: Bytes per read.
@@ -119,18 +118,19 @@ class Download:
 
     def _open(self, session: requests.Session, offset: int, resume: bool) -> requests.Response:
         """Ask for what comes from ``offset`` on; the status of the answer is 200, 206 or 416."""
-        self._url = url = self._url or self._get_url()
+        self._url = self._url or self._get_url()
+        url = check_url(self._url)
         headers = {}
         if resume:
             headers["Range"] = f"bytes={offset}-"
             if self.source.validator:
                 headers["If-Range"] = self.source.validator
         for _ in range(REDIRECTS + 1):
-            response = session.get(check_url(url), headers=headers, stream=True, **self._options)
+            response = session.get(url, headers=headers, stream=True, **self._options)
             if not response.is_redirect:
                 break
             response.close()
-            url = urljoin(url, response.headers["Location"])
+            url = check_redirect(url, response.headers["Location"])
         else:
             raise ClarusRejectedError(f"The download URL was redirected more than {REDIRECTS} times")
         if response.status_code in (200, 206, 416):

@@ -9,13 +9,16 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from airflow_provider_clarus.connection import is_loopback
 from airflow_provider_clarus.exceptions import ClarusPermanentError
 
 METADATA_HOSTS = frozenset({"metadata.google.internal", "metadata", "fd00:ec2::254", "169.254.169.254"})
 """Where clouds hand their credentials to whoever asks."""
+
+_PLAIN = re.compile(r"[!-\[\]-~]+")
+"""Visible ASCII without a backslash, at which some libraries see the host end, and others do not."""
 
 
 def check_url(url: str) -> str:
@@ -28,9 +31,10 @@ def check_url(url: str) -> str:
         parts = urlsplit(url)
         host = (parts.hostname or "").rstrip(".")
         shown = f"{parts.scheme}://{host}"
-        allowed = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(url))
+        secure = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(url))
+        allowed = secure and _PLAIN.fullmatch(url)
     except ValueError:
-        host, shown, allowed = "", "what is no URL", False
+        host, shown, allowed = "", "what is no URL", None
     if not host or not allowed:
         raise ClarusPermanentError(
             f"Refused to download from {shown}: only https:// is followed (http:// on this machine)"
@@ -39,6 +43,17 @@ def check_url(url: str) -> str:
     if host in METADATA_HOSTS or (address and (address.is_link_local or address.is_unspecified)):
         raise ClarusPermanentError(f"Refused to download from {shown}: no file is served at such an address")
     return url
+
+
+def check_redirect(url: str, location: str) -> str:
+    """Return where ``location`` leads from ``url``, if that may be fetched.
+
+    :raises ClarusPermanentError: as :func:`check_url`
+    """
+    try:
+        return check_url(urljoin(url, location))
+    except ValueError:
+        return check_url("")
 
 
 def without_query(text: str) -> str:
