@@ -62,7 +62,8 @@ class PartsWriter(ABC):
         number = len(self._parts) + len(self._pending) + 1
         if number == 1:
             self._begin()
-        part = bytes(self._buffer[:size])
+        with memoryview(self._buffer) as buffer:
+            part = bytes(buffer[:size])
         del self._buffer[:size]
         self._pending.append(self._threads.submit(self._put_part, number, part))
 

@@ -71,7 +71,8 @@ class FileWriter:
             view = view[os.write(self._file, view) :]
 
     def commit(self) -> None:
-        """Rename the temporary file."""
+        """Rename the temporary file, once it is on the disk."""
+        os.fsync(self._file)
         os.replace(self._partial, self._target)
         os.close(self._file)
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import logging
 import unicodedata
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_clarus.exceptions import ClarusInputError, ClarusPermanentError
 from airflow_provider_clarus.landing import progress
+from airflow_provider_clarus.landing.gcs import GCSWriter
 from airflow_provider_clarus.landing.names import MAX_NAME, destination_path, safe_file_name
 from airflow_provider_clarus.landing.progress import Progress
 from airflow_provider_clarus.landing.source import ObjectChangedError, Source
@@ -230,3 +232,12 @@ def test_progress_without_a_size_has_no_percent(clock: list[float], caplog: pyte
     clock[0] = 6
     shown.add(1_000_000, None)
     assert caplog.messages == ["Landed 1.0 MB so far, 0.2 MB/s"]
+
+
+def test_a_bucket_that_shows_an_object_in_the_making_is_refused() -> None:
+    zonal = SimpleNamespace(
+        split_path=lambda path: ("bucket", "report.csv", None),
+        _sync_lookup_bucket_type=lambda bucket: SimpleNamespace(name="ZONAL_HIERARCHICAL"),
+    )
+    with pytest.raises(ClarusInputError, match="zonal bucket"):
+        GCSWriter(zonal, "bucket/report.csv")

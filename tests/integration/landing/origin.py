@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections import deque
 from collections.abc import Mapping
@@ -30,12 +31,18 @@ class Origin:
     """
 
     def __init__(
-        self, body: bytes = b"", *answers: Answer, etag: str | None = '"v-1"', pause_at: int | None = None
+        self,
+        body: bytes = b"",
+        *answers: Answer,
+        etag: str | None = '"v-1"',
+        pause_at: int | None = None,
+        tls: ssl.SSLContext | None = None,
     ):
         self.body = body
         self.answers = deque(answers)
         self.etag = etag
         self.pause_at = pause_at
+        self.tls = tls
         self.paused = threading.Event()
         self.requests: list[dict[str, str]] = []
         self._go = threading.Event()
@@ -54,6 +61,8 @@ class Origin:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        if self.tls:
+            self._server.socket = self.tls.wrap_socket(self._server.socket, server_side=True)
         threading.Thread(target=self._server.serve_forever, args=[0.02], daemon=True).start()
         return self
 
@@ -67,7 +76,7 @@ class Origin:
     @property
     def url(self) -> str:
         """Something like a presigned URL, whose secret is ``SECRET``."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}/documents/1?X-Amz-Signature=SECRET"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self._server.server_address[1]}/documents/1?X-Amz-Signature=SECRET"
 
     def resume(self) -> None:
         """Let a body that waits go on."""

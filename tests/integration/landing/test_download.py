@@ -5,15 +5,18 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Callable
+import ssl
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_clarus.exceptions import (
+    ClarusConfigError,
     ClarusError,
     ClarusNotFoundError,
     ClarusPermanentError,
@@ -236,3 +239,32 @@ def test_a_proxy_is_taken_from_the_environment(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setenv("http_proxy", proxy.url)
         assert download(lambda: "http://127.0.0.1:1/documents/1") == BODY
     assert len(proxy.requests) == 1
+
+
+@pytest.fixture
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def tls(authority: trustme.CA) -> Iterator[Origin]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with Origin(BODY, tls=context) as origin:
+        yield origin
+
+
+def test_a_certificate_of_nobody_known_is_refused(tls: Origin) -> None:
+    with pytest.raises(ClarusConfigError, match="CA bundle"):
+        download(tls)
+
+
+@pytest.mark.parametrize("where", ["verify", "environment"])
+def test_a_bundle_of_certificates_is_used(
+    tls: Origin, authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    bundle = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    if where == "environment":
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    assert download(tls, verify=str(bundle) if where == "verify" else True) == BODY
