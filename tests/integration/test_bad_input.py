@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a user may get wrong: it is named with its remedy, if possible before anything is sent, and not retried."""
+"""What a user may get wrong: named with its remedy, if possible before anything is sent, and not retried."""
 
 from __future__ import annotations
 
