@@ -25,7 +25,7 @@ from airflow_provider_clarus.exceptions import (
     ClarusTransientError,
 )
 from airflow_provider_clarus.models import Document, positive_id
-from airflow_provider_clarus.responses import WORDS_LIMIT, documented_words, error_for, server_words
+from airflow_provider_clarus.responses import described, error_for, server_words
 from airflow_provider_clarus.retries import retrying
 from airflow_provider_clarus.status import DocumentStatus
 from airflow_provider_clarus.tokens import TokenSource
@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 
 #: Documents per page and per request (API page "GraphQL": ``first`` is capped at 100).
 PAGE_SIZE = 100
+#: Pages of one list that are read.
+MAX_PAGES = 1000
 #: Tries of one call, the first included.
 ATTEMPTS = 5
 
@@ -202,9 +204,7 @@ class ClarusClient:
         doing = f"read from tenant {self.connection.tenant!r}"
         answer = self._call("POST", "/graphql", {"query": query, "variables": dict(variables or {})}, doing)
         if isinstance(answer, dict) and answer.get("errors"):
-            raise ClarusRejectedError(
-                f"Could not {doing}: GraphQL says: {documented_words(answer) or answer}"
-            )
+            raise ClarusRejectedError(f"Could not {doing}: GraphQL says: {described(answer)}")
         with _documented_shape(doing, answer):
             return dict(answer["data"])
 
@@ -235,12 +235,15 @@ class ClarusClient:
 
     def _documents(self, wanted: Mapping[str, Any]) -> Iterator[Document]:
         after = None
-        while True:
+        for _ in range(MAX_PAGES):
             documents, cursor = self._page(wanted, after=after)
             yield from documents
             if cursor in (None, after):
                 return
             after = cursor
+        raise ClarusTransientError(
+            f"Could not read documents of tenant {self.connection.tenant!r}: there are over {MAX_PAGES} pages"
+        )
 
     def _page(
         self, wanted: Mapping[str, Any], *, first: int = PAGE_SIZE, after: str | None = None
@@ -312,7 +315,6 @@ def _documented_shape(doing: str, answer: Any) -> Iterator[None]:
     try:
         yield
     except (KeyError, TypeError, ValueError, AttributeError):
-        shown = str(answer)[:WORDS_LIMIT]
         raise ClarusTransientError(
-            f"Could not {doing}: the answer has not the documented shape: {shown}"
+            f"Could not {doing}: the answer has not the documented shape: {described(answer)}"
         ) from None

@@ -42,11 +42,14 @@ class Document:
 
     @classmethod
     def _parse(cls, document_id: Any, fields: Mapping[str, Any]) -> Document:
+        file_name, file_type = fields.get("file_name"), fields.get("file_type")
+        if not (isinstance(file_name, str | None) and isinstance(file_type, str | None)):
+            raise TypeError("file_name and file_type are texts")
         return cls(
-            id=int(document_id),
+            id=positive_id(document_id, "id"),
             status=DocumentStatus.parse(fields["status"]),
-            file_name=fields.get("file_name"),
-            file_type=fields.get("file_type"),
+            file_name=file_name,
+            file_type=file_type,
         )
 
     @classmethod

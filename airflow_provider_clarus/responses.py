@@ -23,6 +23,8 @@ from airflow_provider_clarus.exceptions import (
 
 #: Characters of a server's words that a message shows.
 WORDS_LIMIT = 500
+#: Seconds: no server is left alone for longer, whatever it says.
+LONGEST_RETRY_AFTER = 3600.0
 
 _PERMANENT = {
     401: (ClarusAuthError, "Check the connection's credentials; signing in as the API user ends its tokens."),
@@ -52,14 +54,32 @@ def error_for(response: requests.Response, doing: str) -> ClarusError:
 
 def server_words(body: bytes) -> str:
     """Return what the server said, for a person: its ``errors``, its ``error``, or the start of the body."""
-    text = body[: 64 * WORDS_LIMIT].decode("utf-8", "replace")
+    text = body[: 16 * WORDS_LIMIT].decode("utf-8", "replace")
     try:
         words = documented_words(json.loads(body))
     except (ValueError, RecursionError):
         words = None
-    words = words or re.sub(r"<(script|style).*?</\1>|<[^>]*>", " ", text, flags=re.DOTALL | re.IGNORECASE)
-    words = " ".join(words.split())
-    return (words[:WORDS_LIMIT] + "…" if len(words) > WORDS_LIMIT else words) or "(an empty body)"
+    words = words or re.sub(r"<(script|style).*?</\1>|<[^<>]*>", " ", text, flags=re.DOTALL | re.IGNORECASE)
+    return shortened(words) or "(an empty body)"
+
+
+def described(answer: Any) -> str:
+    """Return the same of an answer that is parsed already; the start of it all, where it says nothing."""
+    try:
+        return shortened(documented_words(answer) or str(answer))
+    except (ValueError, RecursionError):
+        return "(what cannot be shown)"
+
+
+def without_query(text: str) -> str:
+    """Cut the query string of every URL or path in ``text``: that of a presigned URL is a secret."""
+    return re.sub(r"\?[^\s'\"<>]+", "?…", text)
+
+
+def shortened(text: str) -> str:
+    """Return what a message shows of a text: one line, of bounded length, without query strings."""
+    words = without_query(" ".join(text[: 16 * WORDS_LIMIT].split()))
+    return words[:WORDS_LIMIT] + "…" if len(words) > WORDS_LIMIT else words
 
 
 def documented_words(answer: Any) -> str | None:
@@ -78,11 +98,12 @@ def documented_words(answer: Any) -> str | None:
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Return the seconds that ``Retry-After`` asks for, given as a number or as an HTTP date."""
+    """Return the seconds that ``Retry-After`` asks for, as a number or as an HTTP date; an hour at most."""
     value = headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():
-        return float(value)
+        return min(float(value), LONGEST_RETRY_AFTER)
     try:
-        return max(0.0, (parsedate_to_datetime(value) - now).total_seconds())
-    except (TypeError, ValueError):
+        seconds = (parsedate_to_datetime(value) - now).total_seconds()
+    except (TypeError, ValueError, OverflowError):
         return None
+    return min(max(0.0, seconds), LONGEST_RETRY_AFTER)

@@ -42,7 +42,8 @@ def fetch_token(connection: ClarusConnection, session: OAuth2Session, **grant: A
         )
     except requests.RequestException as error:
         raise transport.failure(error, doing) from None
-    except OAuth2Error as error:
+    except (OAuth2Error, ValueError, TypeError, AttributeError, OverflowError) as error:
+        # oauthlib takes it for granted that a scope is a text, and a lifetime a whole number.
         raise ClarusTransientError(f"Could not {doing}: the answer is no token: {error}") from None
     except Warning as narrowed:
         # oauthlib raises a warning when the server grants fewer scopes than it was asked for.
@@ -70,7 +71,8 @@ def _checked(response: requests.Response, *, doing: str) -> requests.Response:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         sensible = False
     if not sensible:
-        raise ClarusTransientError(
-            f"Could not {doing}: the answer is not a token: {server_words(response.content)}"
-        )
+        # A body that is nearly a token answer may have a token in it.
+        private = b"access_token" in response.content or b"refresh_token" in response.content
+        shown = "(not shown)" if private else server_words(response.content)
+        raise ClarusTransientError(f"Could not {doing}: the answer is not a token: {shown}")
     return response

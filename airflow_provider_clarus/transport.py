@@ -13,6 +13,7 @@ from urllib3.exceptions import HTTPError, NewConnectionError
 from airflow_provider_clarus.connection import ClarusConnection
 from airflow_provider_clarus.deadline import POOLS, Deadline
 from airflow_provider_clarus.exceptions import ClarusConfigError, ClarusError, ClarusTransientError
+from airflow_provider_clarus.responses import shortened
 
 #: Bytes of an answer that are read. A page of 100 documents has about 20 kB.
 MAX_BODY = 8 * 1024 * 1024
@@ -116,7 +117,7 @@ def failure(error: requests.RequestException, doing: str) -> ClarusError:
     """
     cause = error.args[0] if error.args else None
     reason = getattr(cause, "reason", None) or error
-    said = f"Could not {doing}: {type(error).__name__}: {reason}"
+    said = f"Could not {doing}: {type(error).__name__}: {shortened(str(reason))}"
     if "certificate" in str(reason).lower():
         return ClarusConfigError(f"{said}. If the server is right, give its CA bundle in extra verify.")
     never_sent = (requests.exceptions.ConnectTimeout, requests.exceptions.ProxyError, NewConnectionError)

@@ -27,8 +27,8 @@ from airflow_provider_clarus.exceptions import (
     ClarusTransientError,
 )
 from airflow_provider_clarus.landing.source import ObjectChangedError, Source
-from airflow_provider_clarus.landing.urls import check_redirect, check_url, queries_unlogged, without_query
-from airflow_provider_clarus.responses import server_words
+from airflow_provider_clarus.landing.urls import check_redirect, check_url, queries_unlogged
+from airflow_provider_clarus.responses import server_words, without_query
 
 #: Bytes per read.
 CHUNK = 512 * 1024

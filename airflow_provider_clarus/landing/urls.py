@@ -13,6 +13,7 @@ from urllib.parse import urljoin, urlsplit
 
 from airflow_provider_clarus.connection import is_loopback
 from airflow_provider_clarus.exceptions import ClarusPermanentError
+from airflow_provider_clarus.responses import without_query
 
 METADATA_HOSTS = frozenset({"metadata.google.internal", "metadata", "fd00:ec2::254", "169.254.169.254"})
 """Where clouds hand their credentials to whoever asks."""
@@ -54,11 +55,6 @@ def check_redirect(url: str, location: str) -> str:
         return check_url(urljoin(url, location))
     except ValueError:
         return check_url("")
-
-
-def without_query(text: str) -> str:
-    """Cut the query string of every URL or path in ``text``."""
-    return re.sub(r"\?[^\s'\"<>]+", "?…", text)
 
 
 @contextmanager

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What stands between a client and a server: TLS in front of it, and a forward proxy on the way."""
+"""TLS in front of a server, a forward proxy on the way to one, and a server that keeps to no rule."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import socket
 import socketserver
 import ssl
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 from types import TracebackType
 from typing import Any
@@ -103,3 +104,29 @@ class ForwardProxy(_Server):
         with socket.create_connection(("127.0.0.1", self._port_behind)) as behind:
             client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
             _relay(client, behind)
+
+
+class HostileServer(_Server):
+    """Answers each request with ``answer``, exactly and piece by piece, and then hangs up."""
+
+    def __init__(self) -> None:
+        self.answer: Iterable[bytes] = ()
+        self.sent = 0
+        super().__init__()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def serve(self, client: socket.socket) -> None:
+        # A request that is not read whole would have the connection reset, and the answer with it.
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        head, _, body = client.recv(64 * 1024).partition(b"\r\n\r\n")
+        length = next(
+            (int(line[15:]) for line in head.split(b"\r\n") if line.startswith(b"Content-Length:")), 0
+        )
+        while len(body) < length:
+            body += client.recv(64 * 1024)
+        for piece in self.answer:
+            client.sendall(piece)
+            self.sent += len(piece)
