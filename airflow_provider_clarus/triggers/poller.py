@@ -14,9 +14,10 @@ import logging
 import math
 import random
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import ClassVar, TypeAlias
 
+from airflow_provider_clarus.client import PAGE_SIZE
 from airflow_provider_clarus.exceptions import ClarusError, ClarusTransientError
 from airflow_provider_clarus.models import Document, positive_id
 from airflow_provider_clarus.triggers.reader import Reader
@@ -27,8 +28,10 @@ log = logging.getLogger(__name__)
 #: Seconds between a trigger's start and its first look. One that fires sooner can have its task lose a try to
 #: "state mismatch" (apache/airflow 71580, 72716).
 FIRST_LOOK = 5.0
-#: Seconds for which a first look waits for others that have started just after it, and between two rounds.
+#: Seconds for which a first look waits for others that have started just after it; and between two rounds.
 COALESCE = 1.0
+#: Seconds: the longest that a document may be due before the next round.
+LONGEST_REST = 10.0
 #: Seconds that a poller without waiters stays, with its connection and token, for those that come next.
 LINGER = 30.0
 #: Seconds between the signs of life in a waiting task's log.
@@ -99,7 +102,7 @@ class Poller:
         self._failures = 0
         self._trouble = ""
         self._not_before = 0.0
-        self._backs_off_until = 0.0
+        self._rests_until = 0.0
         self._told_to_wait_until = 0.0
         self._sleeps_until = 0.0
         self._woken = asyncio.Event()
@@ -164,8 +167,8 @@ class Poller:
             first, last = min(first, waiter.due), min(last, waiter.last_look)
         if first == math.inf:
             return None
-        # A deadline cuts the back-off short: nobody times out without a last look.
-        return max(self._not_before, min(max(first, self._backs_off_until), last))
+        # A deadline cuts the rest short: nobody times out without a last look.
+        return max(self._not_before, min(max(first, self._rests_until), last))
 
     async def _round(self) -> None:
         now = time.time()
@@ -175,31 +178,36 @@ class Poller:
         interval = min(waiter.interval for waiter in self._waiting())
         jitter = random.uniform(0.9, 1.1)  # noqa: S311 - no secret
         try:
-            for batch in self._reader.batches(self._due(now, interval)):
-                self._settle(await self._reader.read(batch), interval, jitter)
+            for batch in self._reader.batches(self._due(now)):
+                answers = await self._reader.read(batch)
+                self._settle(answers, lambda age: now + jitter * pause(interval, age))
         except ClarusTransientError as error:
             self._back_off(error)
             self._expire(now)
         else:
             self._failures, self._trouble = 0, ""
+            self._rests_until = now + jitter * min(interval, LONGEST_REST)
         await self._give_signs_of_life()
 
-    def _due(self, now: float, interval: float) -> Iterable[int]:
-        """Return the documents to ask about, those first that have been due for longest."""
-        # Those that are nearly due come along, so that waiters fall into step and share their requests.
-        due = sorted(
-            (waiter.due, waiter.document_id)
-            for waiter in self._waiting()
-            if waiter.not_before <= now and waiter.due <= now + interval / 2
-        )
-        return dict.fromkeys(document_id for _, document_id in due)
+    def _due(self, now: float) -> Iterable[int]:
+        """Return the documents to ask about, those first that have been due for longest.
 
-    def _settle(self, answers: Mapping[int, Answer], interval: float, jitter: float) -> None:
+        A request costs the same for one as for a hundred, so those that are due next fill the last one up.
+        That also lets those who started apart fall into step.
+        """
+        dues: dict[int, float] = {}
+        for waiter in self._waiting():
+            if waiter.not_before <= now:
+                dues[waiter.document_id] = min(waiter.due, dues.get(waiter.document_id, math.inf))
+        count = sum(due <= now + COALESCE for due in dues.values())
+        return sorted(dues, key=dues.__getitem__)[: math.ceil(count / PAGE_SIZE) * PAGE_SIZE]
+
+    def _settle(self, answers: Mapping[int, Answer], next_look: Callable[[float], float]) -> None:
         now = time.time()
         for document_id, answer in answers.items():
             for waiter in self._waiters.get(document_id, ()):
-                next_look = now + jitter * pause(interval, now - waiter.since)
-                waiter.settle(answer, tenant=self._reader.tenant, now=now, next_look=next_look)
+                due = next_look(now - waiter.since)
+                waiter.settle(answer, tenant=self._reader.tenant, now=now, next_look=due)
 
     def _back_off(self, error: ClarusTransientError) -> None:
         """Leave Clarus alone for a while; nobody's wait ends for it before its deadline."""
@@ -210,7 +218,7 @@ class Poller:
         backoff = min(2.0 ** min(self._failures, 10), LONGEST_PAUSE)
         seconds = max(asked, backoff) * random.uniform(1, 1.2)  # noqa: S311 - no secret
         self._told_to_wait_until = now + asked
-        self._backs_off_until = now + seconds
+        self._rests_until = now + seconds
         log.warning("%s %d documents wait; the next try is in %.0f s.", error, len(self._waiters), seconds)
 
     def _expire(self, now: float) -> None:
@@ -225,7 +233,7 @@ class Poller:
         for count, waiter in enumerate(silent, 1):
             waiter.last_sign = now
             waiter.say(
-                "Document %d: %s after %.0f s.%s The shared poller asks about %d documents; %d requests so far",
+                "Document %d: %s after %.0f s.%s The shared poller has %d documents; requests so far: %d",
                 waiter.document_id,
                 waiter.status,
                 now - waiter.since,

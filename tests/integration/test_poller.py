@@ -185,12 +185,38 @@ def test_the_smallest_interval_counts_for_all(clarus: Sandbox) -> None:
 def test_those_who_started_apart_fall_into_step(clarus: Sandbox) -> None:
     ids = clarus.add_documents(4, NEVER)
 
-    async def later(document_id: int, seconds: float) -> Document:
-        await asyncio.sleep(seconds)
-        return await wait_for(document_id, interval=0.4, timeout=2.5 - seconds)
+    async def scenario() -> None:
+        waits = []
+        for document_id in ids:
+            waits.append(asyncio.ensure_future(wait_for(document_id, interval=0.4)))
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(2)
+        for document_id in ids:
+            clarus.documents[document_id].seconds = 0
+        await asyncio.gather(*waits)
 
-    outcomes(*(later(document_id, 0.1 * number) for number, document_id in enumerate(ids)))
-    assert [sorted(asked(request)) for request in polls(clarus)[-2:]] == [ids] * 2
+    asyncio.run(scenario())
+    assert all(sorted(asked(request)) == ids for request in polls(clarus)[2:])
+
+
+@pytest.mark.parametrize("waiting", [100, 250, 1000])
+def test_the_cost_grows_with_the_hundreds_that_wait(
+    clarus: Sandbox, monkeypatch: pytest.MonkeyPatch, waiting: int
+) -> None:
+    monkeypatch.setattr(poller, "COALESCE", 0.5)
+    ids = clarus.add_documents(waiting, NEVER)
+
+    async def scenario() -> None:
+        waits = [asyncio.ensure_future(wait_for(document_id)) for document_id in ids]
+        await until(lambda: len(polls(clarus)) >= 3 * math.ceil(waiting / 100))
+        for wait in waits:
+            wait.cancel()
+        await asyncio.wait(waits)
+
+    asyncio.run(scenario())
+    requests = polls(clarus)[: 3 * math.ceil(waiting / 100)]
+    # Triggers that poll for themselves would have sent one request for each of these.
+    assert sum(len(asked(request)) for request in requests) == 3 * waiting
 
 
 def test_each_failure_ends_its_own_waiters_only(clarus: Sandbox) -> None:
@@ -582,7 +608,7 @@ def test_waiters_hear_now_and_then_how_it_is_going(
     for document_id in ids:
         assert re.search(
             rf"Document {document_id}: (queued|processing) after 1 s. "
-            r"The shared poller asks about 2 documents; \d+ requests so far",
+            r"The shared poller has 2 documents; requests so far: \d+",
             caplog.text,
         )
     assert re.search(r"not seen yet after 1 s. The last look at it failed: .* 503", caplog.text)
