@@ -44,3 +44,19 @@ def results_in_one_process(folder: Path, dag_ids: Iterable[str], date: datetime)
             value = task.xcom_pull(task.task_id, map_indexes=task.map_index)
             found[dag_id][task.task_id].append(value)
     return found
+
+
+def asset_events(airflow: LocalAirflow, dag_id: str) -> list[dict[str, Any]]:
+    """Return the extra of each asset event that a DAG's runs have caused."""
+    events = airflow.call("GET", "assets/events", params={"source_dag_id": dag_id, "limit": 100})
+    return [event["extra"] for event in events["asset_events"]]
+
+
+def asset_events_in_one_process(dag_id: str) -> list[dict[str, Any]]:
+    """Return the same on Airflow 2, whose name for assets is datasets."""
+    from airflow.models.dataset import DatasetEvent
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        events = session.query(DatasetEvent).filter_by(source_dag_id=dag_id)
+        return [dict(event.extra) for event in events]

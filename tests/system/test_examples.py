@@ -89,6 +89,15 @@ def test_the_stock_check_reads_the_file_of_the_asset_event(results: AllResults) 
     assert results[CHECK]["check"] == [{"uri": receipt["uri"], "lines": 3, "quantity": 3.0}]
 
 
+def test_the_asset_event_says_what_has_landed(request: pytest.FixtureRequest, results: AllResults) -> None:
+    [receipt] = results["clarus_stock"]["land"]
+    if AIRFLOW_2:
+        events = runs.asset_events_in_one_process("clarus_stock")
+    else:
+        events = runs.asset_events(request.getfixturevalue("airflow"), "clarus_stock")
+    assert events == [receipt | {"report_id": 7}]
+
+
 def test_taskflow_functions_feed_the_operator_and_read_what_it_returns(
     results: AllResults,
 ) -> None:

@@ -8,6 +8,7 @@ import time
 from datetime import datetime, timezone
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,6 +31,7 @@ def test_everything_maps_and_each_document_lands_for_its_tenant(
         clarus.add_report(Report(number, seconds=0, tenant=tenant))
     results = runs.results_in_one_process(DAGS, [DAG], datetime(2024, 3, 6, tzinfo=timezone.utc))[DAG]
     check(results, clarus, landing)
+    check_events(results, runs.asset_events_in_one_process(DAG))
 
 
 @pytest.mark.long
@@ -57,7 +59,9 @@ def test_a_fleet_shares_one_token_and_each_tenant_one_poller(
         time.sleep(0.5)
     for document_id in documents:
         clarus.documents[document_id].seconds = 0
-    check(runs.results(airflow, DAG, run_id), clarus, landing)
+    results = runs.results(airflow, DAG, run_id)
+    check(results, clarus, landing)
+    check_events(results, runs.asset_events(airflow, DAG))
 
     assert all(ids in asked_about(clarus) for ids in together)
     assert sum(request.endpoint == "token" for request in clarus.requests[before:]) <= 1
@@ -86,3 +90,10 @@ def check(results: runs.Results, clarus: Sandbox, landing: Path) -> None:
         assert Path(receipt["uri"].removeprefix("file://")).stat().st_size == receipt["size"]
         found.append((document.tenant, document.report.id, *document.variables["date_from"]))
     assert found == MEMBERS
+
+
+def check_events(results: runs.Results, events: list[dict[str, Any]]) -> None:
+    # Nothing leads from a document back to its report: the operator that downloads one does not know it.
+    assert sorted(events, key=lambda extra: extra["document_id"]) == sorted(
+        results["download"], key=lambda receipt: receipt["document_id"]
+    )

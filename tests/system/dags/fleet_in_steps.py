@@ -6,7 +6,7 @@ from __future__ import annotations
 from itertools import product
 
 import pendulum
-from airflow.providers.common.compat.sdk import DAG, task
+from airflow.providers.common.compat.sdk import DAG, Asset, task
 
 from airflow_provider_clarus.operators.document import ClarusDownloadDocumentOperator
 from airflow_provider_clarus.operators.report import ClarusGenerateReportOperator
@@ -36,7 +36,9 @@ with DAG("fleet_in_steps", schedule=None, start_date=pendulum.datetime(2024, 1, 
         task_id="wait", deferrable=True, map_index_template="{{ task.subdomain }}: {{ task.document_id }}"
     ).expand_kwargs(documents.map(lambda pair: {"subdomain": pair[0]["subdomain"], "document_id": pair[1]}))
 
-    download = ClarusDownloadDocumentOperator.partial(task_id="download").expand_kwargs(
+    download = ClarusDownloadDocumentOperator.partial(
+        task_id="download", outlets=[Asset("x-clarus://steps/stock")]
+    ).expand_kwargs(
         documents.map(
             lambda pair: {
                 "subdomain": pair[0]["subdomain"],
