@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, TypeAlias
 
 import pytest
@@ -35,6 +36,12 @@ def connect(sandbox: Sandbox) -> Iterator[Connect]:
 def client(connect: Connect) -> ClarusClient:
     """A client of the sandbox."""
     return connect()
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the client's pauses between its tries; the unit tests measure them."""
+    monkeypatch.setattr("tenacity.nap.time", SimpleNamespace(sleep=lambda seconds: None))
 
 
 @pytest.fixture

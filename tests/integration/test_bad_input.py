@@ -181,10 +181,8 @@ def closed_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def test_an_unreachable_host_is_named_and_may_come_back(
-    connected: Connected, closed_port: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tenacity.nap.time.sleep", lambda seconds: None)
+@pytest.mark.usefixtures("no_pauses")
+def test_an_unreachable_host_is_named_and_may_come_back(connected: Connected, closed_port: int) -> None:
     connected(port=closed_port)
     with pytest.raises(
         ClarusTransientError, match=rf":{closed_port}/oauth/token.*Check the connection's host"
@@ -193,10 +191,10 @@ def test_an_unreachable_host_is_named_and_may_come_back(
     assert not isinstance(raised.value, AirflowFailException)
 
 
+@pytest.mark.usefixtures("no_pauses")
 def test_an_unreachable_host_does_not_end_a_wait_before_its_time(
-    connected: Connected, closed_port: int, monkeypatch: pytest.MonkeyPatch
+    connected: Connected, closed_port: int
 ) -> None:
-    monkeypatch.setattr("tenacity.nap.time.sleep", lambda seconds: None)
     connected(port=closed_port)
     with pytest.raises(Exception, match=r"Document 1 .* was not available .* 'not seen yet'"):
         wait(deferrable=False, poke_interval=0.1, timeout=0.3).execute(context())

@@ -43,6 +43,12 @@ def queued(sandbox: Sandbox, **report: Any) -> int:
     return sandbox.add_documents(1, 8)[0]
 
 
+def ready_at_the_second_look(sandbox: Sandbox, document_id: int) -> None:
+    document = sandbox.documents[document_id]
+    sandbox.inject(Fault("graphql", before=lambda: None, times=1))
+    sandbox.inject(Fault("graphql", before=lambda: setattr(document, "seconds", 0), times=1))
+
+
 def first_run(at: datetime | None, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return the context of a sensor in reschedule mode; Airflow 2 asks its database for what 3 has in it."""
     base = sys.modules[BaseSensorOperator.__module__]
@@ -57,14 +63,15 @@ def first_run(at: datetime | None, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_it_waits_and_returns_what_is_there(
     clarus_default: Sandbox, mode: dict[str, Any], outcome: str
 ) -> None:
-    document_id = queued(clarus_default, seconds=0.5, outcome=outcome)
+    document_id = queued(clarus_default, seconds=math.inf, outcome=outcome)
+    ready_at_the_second_look(clarus_default, document_id)
     assert run(lambda: sensor(document_id, **mode)) == {
         "id": document_id,
         "status": "available",
         "file_name": f"report-8-{document_id}.csv",
         "file_type": "csv",
     }
-    assert clarus_default.count("graphql") >= 2
+    assert clarus_default.count("graphql") == 2
 
 
 @in_every_mode
@@ -121,7 +128,7 @@ def test_soft_and_never_fail_skip_in_every_mode(
 ) -> None:
     document_id = queued(clarus_default, **report)
     with pytest.raises(AirflowSkipException):
-        run(lambda: sensor(document_id, timeout=1, **mode, **softly))
+        run(lambda: sensor(document_id, timeout=0.7, **mode, **softly))
 
 
 @in_every_mode
@@ -136,13 +143,13 @@ def test_an_outage_ends_no_wait(clarus_default: Sandbox, mode: dict[str, Any]) -
 
 
 def test_the_trigger_goes_on_with_this_wait(clarus_default: Sandbox) -> None:
-    document_id = queued(clarus_default)
+    document_id = queued(clarus_default, seconds=math.inf)
     deferred = deferral(
         sensor(document_id, deferrable=True, poke_interval=timedelta(seconds=5), timeout=timedelta(hours=1))
     )
     _, arguments = restored(deferred.trigger).serialize()
     assert (arguments["document_id"], arguments["poll_interval"]) == (document_id, 5)
-    assert arguments["deadline"] - arguments["since"] == 3600
+    assert arguments["deadline"] == arguments["since"] + 3600
     assert clarus_default.count("graphql") == 1
 
 
@@ -160,7 +167,7 @@ def test_a_timeout_after_reschedules_does_not_say_that_it_has_just_begun(
 ) -> None:
     document_id = queued(clarus_default, seconds=math.inf)
     an_hour_ago = datetime.now(timezone.utc) - timedelta(hours=1)
-    with pytest.raises(ClarusTimeoutError, match=r"not available after 1800 s.*'queued'"):
+    with pytest.raises(ClarusTimeoutError, match=r"not available after 1800 s.*'(queued|processing)'"):
         sensor(document_id, mode="reschedule", deferrable=False, timeout=1800).execute(
             first_run(an_hour_ago, monkeypatch)
         )

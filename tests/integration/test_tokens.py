@@ -183,6 +183,7 @@ def test_a_grant_that_is_refused_with_400_is_as_final(connect: Connect, sandbox:
     assert sandbox.count("token") == 1
 
 
+@pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize(
     "fault",
     [

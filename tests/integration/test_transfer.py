@@ -41,6 +41,7 @@ def test_one_task_generates_waits_and_lands(
 
 
 def test_it_waits_whatever_it_is_told(clarus_default: Sandbox, tmp_path: Path) -> None:
+    clarus_default.add_report(Report(7, seconds=math.inf))
     assert deferral(transfer(f"file://{tmp_path}/", wait_for_completion=False, deferrable=True))
 
 

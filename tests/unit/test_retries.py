@@ -2,19 +2,19 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
-from pytest_mock import MockerFixture
 
 from airflow_provider_clarus.exceptions import ClarusForbiddenError, ClarusTransientError
 from airflow_provider_clarus.retries import LONGEST_PAUSE, retrying
 
 
 @pytest.fixture
-def pauses(mocker: MockerFixture) -> list[float]:
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that were slept, without sleeping them."""
     slept: list[float] = []
-    mocker.patch("tenacity.nap.time.sleep", slept.append)
+    monkeypatch.setattr("tenacity.nap.time", SimpleNamespace(sleep=slept.append))
     return slept
 
 
