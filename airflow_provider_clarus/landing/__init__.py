@@ -10,6 +10,7 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from logging import Logger
 from types import TracebackType
@@ -94,8 +95,12 @@ def _transfer(download: Download, path: ObjectStoragePath, log: Logger) -> Lande
 
     writer = open_writer(path)
     try:
-        with _Lane(digest) as digests, _Lane(writer.write) as writes:
-            for chunk in download.chunks():
+        with (
+            closing(download.chunks()) as chunks,
+            _Lane(digest) as digests,
+            _Lane(writer.write) as writes,
+        ):
+            for chunk in chunks:
                 digests.give(chunk)
                 writes.give(chunk)
                 progress.add(len(chunk), download.source.size)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from http.cookiejar import DefaultCookiePolicy
 from logging import Logger
 from typing import Any
@@ -72,7 +72,7 @@ class Download:
         self._refusals = 0
         self._log = log
 
-    def chunks(self) -> Iterator[bytes]:
+    def chunks(self) -> Generator[bytes, None, None]:
         """Yield the body, whole, in order and once.
 
         :raises ObjectChangedError: the object cannot be read on; starting over may help.

@@ -134,7 +134,10 @@ def run(who: str, name: str, size: int, port: int, folder: Path) -> dict[str, fl
         facts = {**vars(store), "process": None}
         command = [sys.executable, "-m", __spec__.name, "--one", who, json.dumps(facts), str(size), str(port)]
         environment = {**os.environ, **store.environment}
-        output = subprocess.run(command, check=True, capture_output=True, env=environment, text=True).stdout
+        root = Path(__file__).parents[2]
+        output = subprocess.run(
+            command, check=True, stdout=subprocess.PIPE, env=environment, cwd=root, text=True
+        ).stdout
     return json.loads(output.splitlines()[-1])
 
 
