@@ -141,7 +141,8 @@ class Poller:
         if error and not isinstance(error, ClarusError):
             log.error("The shared poller of %s broke", self._key[1:], exc_info=error)
         if not isinstance(error, ClarusError):
-            error = ClarusTransientError(f"The shared poller ended: {error!r}. A retry starts a new one.")
+            cause = f"broke: {error!r}" if error else "was stopped"
+            error = ClarusTransientError(f"The shared poller {cause}. A retry starts a new one.")
         for waiter in list(self._waiting()):
             waiter.end(error)
 
