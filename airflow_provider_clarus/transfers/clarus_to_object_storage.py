@@ -42,7 +42,8 @@ class ClarusReportToObjectStorageOperator(ClarusGenerateReportOperator):
         from airflow_provider_clarus.landing import destination_path
 
         destination = destination_path(self.destination, None, 0)
-        if not self.overwrite and destination == self.destination and storage_path(destination).exists():
+        path = storage_path(destination)
+        if not self.overwrite and destination == self.destination and path.exists():
             raise ClarusInputError(f"{destination} exists, and overwrite is False: nothing was generated.")
         return super().execute(context)
 
