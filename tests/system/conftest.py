@@ -61,6 +61,7 @@ def settings(
         assert s3.connection
         yield {
             "AIRFLOW_CONN_CLARUS_DEFAULT": clarus.connection_uri,
+            "AIRFLOW_CONN_CLARUS_LONDON": f"{clarus.connection_uri}?timezone=Europe%2FLondon",
             "AIRFLOW_CONN_AWS_DEFAULT": s3.connection,
             "AIRFLOW_VAR_CLARUS_BUCKET": stores.BUCKET,
             "AIRFLOW_VAR_CLARUS_DESTINATION": f"file://{landing}",
