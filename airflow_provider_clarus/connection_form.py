@@ -57,7 +57,7 @@ EXTRA_FIELDS = {
         choices=("client_credentials", "refresh_token", "access_token"),
     ),
     "scope": ExtraField(
-        "Scopes", "Scopes to ask for, with spaces between them.", placeholder="openid claruswms/full"
+        "Scopes", "Scopes to ask for, such as: openid claruswms/full.", placeholder="openid claruswms/full"
     ),
     "refresh_token": ExtraField(
         "Refresh token", "For the grant type refresh_token only.", "printed by the login command", secret=True
