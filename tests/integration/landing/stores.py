@@ -167,9 +167,13 @@ def fake_gcs(folder: Path) -> Iterator[Store]:
         *("-log-level", "warn"),
     ]
     with running("fake_gcs", command, folder, f"{endpoint}/storage/v1/b") as process:
-        extra = {"project": "lab", "is_anonymous": True, "gcs.endpoint": endpoint}
-        connection = {"conn_type": "google_cloud_platform", "extra": extra}
-        yield Store("fake_gcs", f"gs://fake_gcs@{BUCKET}", json.dumps(connection), endpoint, process)
+        yield Store("fake_gcs", f"gs://fake_gcs@{BUCKET}", gcs_connection(endpoint), endpoint, process)
+
+
+def gcs_connection(endpoint: str) -> str:
+    """The connection to an emulator of Google Cloud Storage."""
+    extra = {"project": "lab", "is_anonymous": True, "gcs.endpoint": endpoint}
+    return json.dumps({"conn_type": "google_cloud_platform", "extra": extra})
 
 
 STORES: dict[str, Callable[[Path], AbstractContextManager[Store]]] = {
