@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""No secret shows anywhere: a whole run at DEBUG level, failures included, and then a search for each."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qs, quote, quote_plus
+
+import pytest
+from cryptography.fernet import Fernet
+
+from airflow_provider_clarus.sandbox.airflow_api import TaskInstance
+from airflow_provider_clarus.sandbox.faults import Fault
+from airflow_provider_clarus.sandbox.local_airflow import LocalAirflow
+from airflow_provider_clarus.sandbox.oauth import USER
+from airflow_provider_clarus.sandbox.reports import Report
+from airflow_provider_clarus.sandbox.requests_log import LoggedRequest
+from airflow_provider_clarus.sandbox.server import Sandbox
+from tests.system.conftest import AIRFLOW_2, DAGS
+
+pytestmark = pytest.mark.long
+
+DAG = "leaks"
+SECRET, WRONG_SECRET = "cl1ent/s3cret+with=odd&chars", "wr0ng/s3cret+with=odd&chars"
+PLANTED = {"broken": "5ignature0fABrokenAnswer", "refused": "5ignature0fARefusal"}
+NO_FILE = (
+    b"<Error><Code>AccessDenied</Code><Message>No</Message><SignatureProvided>%s</SignatureProvided></Error>"
+)
+
+
+def forms(secret: str) -> dict[str, list[bytes]]:
+    """Return how a secret could be written: inside of a longer Base64 text it has three forms."""
+    plain = secret.encode()
+    encoded = []
+    for lead in range(3):
+        whole = (lead + len(plain)) // 3 * 4
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            encoded.append(encode(b"\0" * lead + plain)[(lead * 4 + 2) // 3 : whole])
+    return {
+        "plain": [plain],
+        "URL-encoded": [quote(secret, safe="").encode(), quote_plus(secret).encode(), quote(secret).encode()],
+        "Base64": encoded,
+    }
+
+
+def test_a_secret_is_found_in_each_of_its_forms() -> None:
+    for around in ("", "a", "ab", "abc"):
+        text = f"{around}{SECRET}{around}".encode()
+        for written in (base64.b64encode(text), base64.urlsafe_b64encode(text)):
+            assert any(form in written for form in forms(SECRET)["Base64"])
+
+
+@dataclass
+class Run:
+    """What a run of the DAG has left, and what must not be in it."""
+
+    airflow: LocalAirflow
+    id: str
+    tasks: dict[str, TaskInstance]
+    triggers: set[bytes]
+    secrets: dict[str, set[str]]
+    sandbox_log: Path
+
+    def places(self) -> Iterator[tuple[str, bytes]]:
+        """Yield everything that was written: the database row by row, each log, each file of the home."""
+        logs = self.airflow.logs
+        for path in sorted(self.airflow.home.rglob("*")):
+            if path.is_file():
+                kind = f"log of {path.stem}" if path.parent == logs else "log of a task"
+                yield kind if logs in path.parents else f"file {path.name}"[:40], path.read_bytes()
+        yield "log of the sandbox", self.sandbox_log.read_bytes()
+        for trigger in self.triggers:
+            yield "table trigger, while it waits", trigger
+        yield from _rows(self.airflow.home / "airflow.db")
+
+
+def _rows(database: Path) -> Iterator[tuple[str, bytes]]:
+    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+        connection.text_factory = bytes
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        for (table,) in tables:
+            for row in connection.execute(f'SELECT * FROM "{table.decode()}"'):
+                values = [value if isinstance(value, bytes) else str(value).encode() for value in row]
+                yield f"table {table.decode()}", b"\n".join(values)
+
+
+def trigger_rows(airflow: LocalAirflow) -> set[bytes]:
+    """Return the triggers that are waiting just now, decrypted where Airflow has encrypted them."""
+    fernet = Fernet(airflow.env["AIRFLOW__CORE__FERNET_KEY"])
+    rows = (row for place, row in _rows(airflow.home / "airflow.db") if place == "table trigger")
+    return {re.sub(rb"gAAAA[\w=-]+", lambda found: fernet.decrypt(found[0]), row) for row in rows}
+
+
+def secrets_of(requests: Iterable[LoggedRequest], *given: str) -> dict[str, set[str]]:
+    """Return every secret that went over the wire, by kind."""
+    found: dict[str, set[str]] = {
+        "client secrets": {SECRET, WRONG_SECRET},
+        "bearer tokens": {*given[:1]},
+        "refresh tokens": {*given[1:]},
+        "presigned signatures": {*PLANTED.values()},
+    }
+    for request in requests:
+        scheme, _, value = request.headers.get("authorization", "").partition(" ")
+        if scheme == "Bearer":
+            found["bearer tokens"].add(value)
+        query, form = parse_qs(request.query), parse_qs(request.body.decode("latin-1"))
+        found["presigned signatures"].update(query.get("X-Amz-Signature", ()))
+        if request.endpoint == "token":
+            found["refresh tokens"].update(form.get("refresh_token", ()))
+    return found
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    if AIRFLOW_2:
+        pytest.skip("LocalAirflow starts the components of Airflow 3")
+    folder = tmp_path_factory.mktemp("leaks")
+    (folder / "dags").mkdir()
+    (folder / "dags" / "leaks.py").write_text((DAGS / "leaks.py").read_text())
+    sandbox_log = folder / "sandbox.log"
+    reports = [Report(7, seconds=8), Report(8, owner=USER, seconds=8), Report(9, seconds=8, outcome="failed")]
+    with sandbox_log.open("w", buffering=1) as log:
+
+        def write(request: LoggedRequest) -> None:
+            log.write(json.dumps(request.public()) + "\n")
+
+        with Sandbox(reports, client_secret=SECRET, on_request=write) as sandbox:
+            yield from _run(sandbox, folder, sandbox_log)
+
+
+def _run(sandbox: Sandbox, folder: Path, sandbox_log: Path) -> Iterator[Run]:
+    documents = dict(zip(("broken", "refused", "forbidden"), sandbox.add_documents(3, 7), strict=True))
+    for document_id in documents.values():
+        sandbox.documents[document_id].seconds = 0
+    half = f'{{"url": "https://s3.test/x?X-Amz-Signature={PLANTED["broken"]}'.encode()
+    refusal = NO_FILE % PLANTED["refused"].encode()
+    forbidden = {"errors": [{"details": "You may not."}]}
+    sandbox.inject(Fault("download", status=200, body=half, document_id=documents["broken"]))
+    sandbox.inject(Fault("file", status=403, body=refusal, document_id=documents["refused"]))
+    sandbox.inject(Fault("download", status=403, body=forbidden, document_id=documents["forbidden"]))
+
+    bearer = str(sandbox.issue_token()["access_token"])
+    refresh_token = str(sandbox.issue_token(USER)["refresh_token"])
+    default = json.loads(sandbox.connection_json)
+    connections = {
+        "clarus_default": sandbox.connection_uri,
+        "clarus_wrong": json.dumps({**default, "password": WRONG_SECRET}),
+        "clarus_fixed": json.dumps(
+            {**default, "extra": {"grant_type": "access_token", "access_token": bearer}}
+        ),
+    }
+    with LocalAirflow(
+        folder / "airflow",
+        dags_folder=folder / "dags",
+        connections=connections,
+        config={"logging.logging_level": "DEBUG"},
+        env={"AIRFLOW_VAR_CLARUS_DESTINATION": f"file://{folder}/landing"},
+    ) as airflow:
+        # One connection is in the database, as a form leaves it.
+        extra = {"grant_type": "refresh_token", "refresh_token": refresh_token}
+        airflow.call(
+            "POST",
+            "connections",
+            json={"connection_id": "clarus_user", **default, "extra": json.dumps(extra)},
+        )
+        run_id = airflow.trigger(DAG, **documents)
+        triggers: set[bytes] = set()
+        revoked = False
+        for _ in airflow.watch(DAG, run_id, timeout=300):
+            triggers |= trigger_rows(airflow)
+            if triggers and not revoked:
+                # While the triggerer waits, and with a word from the server in its log.
+                sandbox.inject(Fault("graphql", status=500, times=2))
+                sandbox.revoke_tokens()
+                revoked = True
+        tasks = {task.task_id: task for task in airflow.task_instances(DAG, run_id)}
+        secrets = secrets_of(sandbox.requests, bearer, refresh_token)
+        yield Run(airflow, run_id, tasks, triggers, secrets, sandbox_log)
+
+
+def test_the_run_had_successes_and_failures_of_every_kind(run: Run) -> None:
+    assert {name: task.state for name, task in run.tasks.items()} == {
+        "land": "success",
+        "generate": "success",
+        "wait": "success",
+        "download": "success",
+        "fixed": "success",
+        "wrong_secret": "failed",
+        "not_the_owner": "failed",
+        "no_report": "failed",
+        "failed": "failed",
+        "broken": "failed",
+        "refused": "failed",
+        "forbidden": "failed",
+    }
+    assert run.triggers
+    assert all(len(found) >= 2 for found in run.secrets.values()), run.secrets.keys()
+    assert "DEBUG" in run.airflow.process("scheduler").tail(200).upper()
+
+
+def test_no_secret_is_in_the_database_a_log_or_any_file(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    sought = {
+        (kind, form, text)
+        for kind, secrets in run.secrets.items()
+        for secret in secrets
+        for form, texts in forms(secret).items()
+        for text in texts
+    }
+    anything = re.compile(b"|".join(re.escape(text) for *_, text in sought))
+    searched: Counter[str] = Counter()
+    sizes: Counter[str] = Counter()
+    found = set()
+    known = set()
+    for place, content in run.places():
+        known |= {place} if b"clarus-client" in content else set()
+        searched[place] += 1
+        sizes[place] += len(content)
+        for match in anything.finditer(content):
+            line = content[max(0, match.start() - 200) : match.end() + 20]
+            kinds = {(kind, form) for kind, form, text in sought if text == match[0]}
+            found.add((place, *sorted(kinds), line))
+    with capsys.disabled():
+        print("\nSought:")
+        for kind, secrets in run.secrets.items():
+            print(f"  {len(secrets)} {kind}, plain, URL-encoded and in Base64")
+        print("Searched:")
+        for place, count in sorted(searched.items()):
+            print(f"  {place}: {count}, {sizes[place]} bytes")
+    for component in ("api-server", "scheduler", "dag-processor", "triggerer", "a task", "the sandbox"):
+        assert sizes[f"log of {component}"] > 0, component
+    for table in ("connection", "xcom", "rendered_task_instance_fields", "task_instance", "log"):
+        assert searched[f"table {table}"] > 0, table
+    # What is no secret is found where it must be, so the search would have found a secret there.
+    assert {"log of a task", "table connection"} <= known
+    assert not found
