@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import requests
@@ -25,7 +24,7 @@ from airflow_provider_clarus.exceptions import (
     ClarusTransientError,
 )
 from airflow_provider_clarus.models import Document, positive_id
-from airflow_provider_clarus.responses import described, error_for, server_words
+from airflow_provider_clarus.responses import described, documented_shape, error_for, server_words
 from airflow_provider_clarus.retries import retrying
 from airflow_provider_clarus.status import DocumentStatus
 from airflow_provider_clarus.tokens import TokenSource
@@ -104,7 +103,7 @@ class ClarusClient:
         body = {"variables": list(variables)} if variables else {}
         try:
             answer = self._call("POST", f"/api/reports/{report_id}/generate", body, doing, repeatable=False)
-            with _documented_shape(doing, answer):
+            with documented_shape(doing, answer):
                 return Document.from_rest(answer["data"])
         except ClarusTransientError as error:
             if not error.may_have_acted:
@@ -193,7 +192,7 @@ class ClarusClient:
         document_id = positive_id(document_id, "document_id")
         doing = f"get the download URL of document {document_id} in tenant {self.connection.tenant!r}"
         answer = self._call("GET", f"/api/documents/{document_id}/download", None, doing)
-        with _documented_shape(doing, "(not shown: it may hold the URL)"):
+        with documented_shape(doing, "(not shown: it may hold the URL)"):
             return str(answer["url"])
 
     def graphql(self, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -205,7 +204,7 @@ class ClarusClient:
         answer = self._call("POST", "/graphql", {"query": query, "variables": dict(variables or {})}, doing)
         if isinstance(answer, dict) and answer.get("errors"):
             raise ClarusRejectedError(f"Could not {doing}: GraphQL says: {described(answer)}")
-        with _documented_shape(doing, answer):
+        with documented_shape(doing, answer):
             return dict(answer["data"])
 
     def run(self, method: str, path: str, json: Any = None) -> Any:
@@ -221,17 +220,25 @@ class ClarusClient:
 
         :raises ClarusError: which says what step failed
         """
-        with _step("1 of 3, get a token"):
-            self._token(self._tokens.get)
-        with _step("2 of 3, reach the tenant"):
-            self.graphql("{ __typename }")
-        with _step("3 of 3, ask for the status of documents"):
+        steps: dict[str, Callable[[], object]] = {
+            "get a token": self._tokens.get,
+            "reach the tenant": lambda: self.graphql("{ __typename }"),
+            "ask for the status of documents": self._check_query,
+        }
+        for number, (name, step) in enumerate(steps.items(), 1):
             try:
-                self._page(NO_DOCUMENT, first=1)
-            except ClarusRejectedError as error:
-                self._find_the_fault(error)
+                step()
+            except ClarusError as error:
+                error.args = (f"Step {number} of {len(steps)}, {name}: {error}",)
+                raise
         found = f"Token, tenant {self.connection.tenant!r} and the query for documents are all right."
         return found if self.has_id_filter else f"{found} This server takes no filter for ids."
+
+    def _check_query(self) -> None:
+        try:
+            self._page(NO_DOCUMENT, first=1)
+        except ClarusRejectedError as error:
+            self._find_the_fault(error)
 
     def _documents(self, wanted: Mapping[str, Any]) -> Iterator[Document]:
         after = None
@@ -250,7 +257,7 @@ class ClarusClient:
     ) -> tuple[list[Document], str | None]:
         """Return some documents, and the cursor to those after them, if there are any."""
         data = self.graphql(DOCUMENTS_QUERY, {"filter": wanted, "first": first, "after": after})
-        with _documented_shape(f"read documents of tenant {self.connection.tenant!r}", data):
+        with documented_shape(f"read documents of tenant {self.connection.tenant!r}", data):
             page = data["documents"]["all"]
             documents = [Document.from_graphql(edge["node"]) for edge in page["edges"]]
             more, cursor = page["pageInfo"]["hasNextPage"], page["pageInfo"]["endCursor"]
@@ -299,22 +306,3 @@ class ClarusClient:
             raise ClarusTransientError(
                 f"Could not {doing}: the answer is not JSON: {server_words(response.content)}"
             ) from None
-
-
-@contextmanager
-def _step(name: str) -> Iterator[None]:
-    try:
-        yield
-    except ClarusError as error:
-        error.args = (f"Step {name}: {error}",)
-        raise
-
-
-@contextmanager
-def _documented_shape(doing: str, answer: Any) -> Iterator[None]:
-    try:
-        yield
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise ClarusTransientError(
-            f"Could not {doing}: the answer has not the documented shape: {described(answer)}"
-        ) from None

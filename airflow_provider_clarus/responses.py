@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -69,6 +70,20 @@ def described(answer: Any) -> str:
         return shortened(documented_words(answer) or str(answer))
     except (ValueError, RecursionError):
         return "(what cannot be shown)"
+
+
+@contextmanager
+def documented_shape(doing: str, answer: Any) -> Iterator[None]:
+    """Let the parsing of an answer inside fail as what it is: an answer that made no sense.
+
+    :raises ClarusTransientError: with ``answer`` in its message
+    """
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise ClarusTransientError(
+            f"Could not {doing}: the answer has not the documented shape: {described(answer)}"
+        ) from None
 
 
 def without_query(text: str) -> str:
