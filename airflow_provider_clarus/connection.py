@@ -126,10 +126,11 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value).strip()
 
 
-def _extra(text: str | None) -> Mapping[str, Any]:
+def _extra(given: str | Mapping[str, Any] | None) -> Mapping[str, Any]:
     # Not `extra_dejson`: it hides broken JSON, and blocks in a triggerer's event loop.
     try:
-        extra = json.loads(text or "{}")
+        # Airflow 3.2 leaves what it reads from a URI as a dictionary.
+        extra = given if isinstance(given, Mapping) else json.loads(given or "{}")
     except (ValueError, RecursionError):
         extra = None
     if not isinstance(extra, Mapping):
