@@ -23,7 +23,10 @@ EXTRAS = {f"extra__clarus__{name}" for name in EXTRA_FIELDS}
 
 @pytest.fixture(scope="module")
 def airflow() -> ProvidersManager:
-    return ProvidersManager()
+    found = ProvidersManager()
+    if "clarus" not in found.field_behaviours and find_spec("flask_appbuilder") is None:
+        pytest.skip("Airflow 3.0 and 3.1 make the form in their API server alone")
+    return found
 
 
 def test_airflow_finds_every_field(airflow: ProvidersManager) -> None:
