@@ -1,19 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Clarus API: every URL, header and GraphQL text of this package stands here.
-
-What the vendor does not document, and this module infers, is marked *inferred*.
-"""
+"""The Clarus API: every URL and header of this package stands here."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import requests
 
 from airflow_provider_clarus import transport
 from airflow_provider_clarus.connection import ClarusConnection
+from airflow_provider_clarus.documents import DocumentList
 from airflow_provider_clarus.exceptions import (
     ClarusAuthError,
     ClarusError,
@@ -26,34 +23,10 @@ from airflow_provider_clarus.exceptions import (
 from airflow_provider_clarus.models import Document, positive_id
 from airflow_provider_clarus.responses import described, documented_shape, error_for, server_words
 from airflow_provider_clarus.retries import retrying
-from airflow_provider_clarus.status import DocumentStatus
 from airflow_provider_clarus.tokens import TokenSource
 
-log = logging.getLogger(__name__)
-
-#: Documents per page and per request (API page "GraphQL": ``first`` is capped at 100).
-PAGE_SIZE = 100
-#: Pages of one list that are read.
-MAX_PAGES = 1000
 #: Tries of one call, the first included.
 ATTEMPTS = 5
-
-DOCUMENTS_QUERY = """
-query($filter: DocumentFilterType, $first: Int, $after: String) {
-  documents {
-    all(filter: $filter, first: $first, after: $after) {
-      edges { node { id status file_name file_type } }
-      pageInfo { hasNextPage endCursor }
-    }
-  }
-}
-"""
-
-#: A filter for ids that none has.
-NO_DOCUMENT = {"id": {"in": ["0"]}}
-#: *Documented*, unlike a filter for ids.
-UNFINISHED = {"category": {"eq": "report"}, "status": {"in": ["queued", "processing"]}}
-FAILED = {"category": {"eq": "report"}, "status": {"in": ["failed"]}}
 
 
 class ClarusClient:
@@ -77,13 +50,18 @@ class ClarusClient:
         on_refresh_token: Callable[[str], None] | None = None,
     ) -> None:
         self.connection = connection
-        self.has_id_filter = True
         self._attempts = attempts
         self._tokens = TokenSource(connection, on_secret, on_refresh_token)
         self._session = requests.Session()
         # Keeps requests from putting a .netrc entry in the place of the bearer.
         self._session.auth = lambda request: request
         transport.mount(self._session, connection)
+        self._documents = DocumentList(self.graphql, self._can_be_downloaded, connection.tenant)
+
+    @property
+    def has_id_filter(self) -> bool:
+        """Whether one request can ask for 100 documents, as far as anyone knows yet."""
+        return self._documents.has_id_filter
 
     def close(self) -> None:
         """Close the connections to the server."""
@@ -120,69 +98,9 @@ class ClarusClient:
     def get_documents(self, document_ids: Iterable[int]) -> dict[int, Document]:
         """Return those of the documents that the read replica shows, by id, with one request per 100.
 
-        *Inferred*: that ``DocumentFilterType`` has ``id``, as the filters of other lists do. A server that
-        rejects it is asked with the documented filters from then on.
-
         :raises ClarusRejectedError: when the server fails for these ids, but not for others
         """
-        ids = sorted({positive_id(document_id, "document_id") for document_id in document_ids})
-        if self.has_id_filter:
-            try:
-                return self._documents_by_id(ids)
-            except ClarusRejectedError as error:
-                self._find_the_fault(error)
-        return self._documents_by_status(ids)
-
-    def _documents_by_id(self, ids: list[int]) -> dict[int, Document]:
-        found: dict[int, Document] = {}
-        for start in range(0, len(ids), PAGE_SIZE):
-            chunk = [str(document_id) for document_id in ids[start : start + PAGE_SIZE]]
-            found |= {document.id: document for document in self._documents({"id": {"in": chunk}})}
-        return found
-
-    def _find_the_fault(self, error: ClarusRejectedError) -> None:
-        # GraphQL's messages may be redacted, so what is at fault has to be tried out.
-        if self._takes(NO_DOCUMENT):
-            raise error
-        if not self._takes(UNFINISHED):
-            raise ClarusTransientError(str(error)) from error
-        log.warning("%s It takes no filter for ids; asking with the documented filters from now on.", error)
-        self.has_id_filter = False
-
-    def _takes(self, wanted: Mapping[str, Any]) -> bool:
-        try:
-            self._page(wanted, first=1)
-        except ClarusRejectedError:
-            return False
-        return True
-
-    def _documents_by_status(self, ids: list[int]) -> dict[int, Document]:
-        found = self._among(set(ids), UNFINISHED)
-        missing = [document_id for document_id in ids if document_id not in found]
-        for document_id in missing[:PAGE_SIZE]:
-            if self._can_be_downloaded(document_id):
-                found[document_id] = Document(document_id, DocumentStatus.AVAILABLE)
-        # Whoever waits for the others looks again: a call that breaks off must not lose thousands of answers.
-        found |= {number: Document(number, DocumentStatus.UNKNOWN) for number in missing[PAGE_SIZE:]}
-        # Read last, and only for those that nothing else tells of: the failed reports of a tenant add up.
-        lost = set(ids) - found.keys()
-        return found | self._among(lost, FAILED) if lost else found
-
-    def _among(self, ids: set[int], wanted: Mapping[str, Any]) -> dict[int, Document]:
-        try:
-            return {document.id: document for document in self._documents(wanted) if document.id in ids}
-        except ClarusRejectedError as error:
-            raise ClarusTransientError(str(error)) from error
-
-    def _can_be_downloaded(self, document_id: int) -> bool:
-        try:
-            self.get_download_url(document_id)
-        except ClarusNotFoundError:
-            return False
-        except ClarusForbiddenError:
-            # It is there; whoever wants the file will be told what is missing.
-            return True
-        return True
+        return self._documents.find(positive_id(document_id, "document_id") for document_id in document_ids)
 
     def get_download_url(self, document_id: int) -> str:
         """Return a presigned, temporary URL of a document's file (API page "Download a document").
@@ -223,7 +141,7 @@ class ClarusClient:
         steps: dict[str, Callable[[], object]] = {
             "get a token": self._tokens.get,
             "reach the tenant": lambda: self.graphql("{ __typename }"),
-            "ask for the status of documents": self._check_query,
+            "ask for the status of documents": self._documents.check,
         }
         for number, (name, step) in enumerate(steps.items(), 1):
             try:
@@ -234,34 +152,15 @@ class ClarusClient:
         found = f"Token, tenant {self.connection.tenant!r} and the query for documents are all right."
         return found if self.has_id_filter else f"{found} This server takes no filter for ids."
 
-    def _check_query(self) -> None:
+    def _can_be_downloaded(self, document_id: int) -> bool:
         try:
-            self._page(NO_DOCUMENT, first=1)
-        except ClarusRejectedError as error:
-            self._find_the_fault(error)
-
-    def _documents(self, wanted: Mapping[str, Any]) -> Iterator[Document]:
-        after = None
-        for _ in range(MAX_PAGES):
-            documents, cursor = self._page(wanted, after=after)
-            yield from documents
-            if cursor in (None, after):
-                return
-            after = cursor
-        raise ClarusTransientError(
-            f"Could not read documents of tenant {self.connection.tenant!r}: there are over {MAX_PAGES} pages"
-        )
-
-    def _page(
-        self, wanted: Mapping[str, Any], *, first: int = PAGE_SIZE, after: str | None = None
-    ) -> tuple[list[Document], str | None]:
-        """Return some documents, and the cursor to those after them, if there are any."""
-        data = self.graphql(DOCUMENTS_QUERY, {"filter": wanted, "first": first, "after": after})
-        with documented_shape(f"read documents of tenant {self.connection.tenant!r}", data):
-            page = data["documents"]["all"]
-            documents = [Document.from_graphql(edge["node"]) for edge in page["edges"]]
-            more, cursor = page["pageInfo"]["hasNextPage"], page["pageInfo"]["endCursor"]
-        return documents, cursor if more else None
+            self.get_download_url(document_id)
+        except ClarusNotFoundError:
+            return False
+        except ClarusForbiddenError:
+            # It is there; whoever wants the file will be told what is missing.
+            return True
+        return True
 
     def _call(self, method: str, path: str, body: Any, doing: str, *, repeatable: bool = True) -> Any:
         attempt = retrying(self._attempts, repeatable=repeatable)

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import ClassVar, TypeAlias
 
-from airflow_provider_clarus.client import PAGE_SIZE
+from airflow_provider_clarus.documents import PAGE_SIZE
 from airflow_provider_clarus.exceptions import ClarusError, ClarusTransientError
 from airflow_provider_clarus.models import Document, positive_id
 from airflow_provider_clarus.triggers.reader import Reader

@@ -7,7 +7,8 @@ import asyncio
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 
-from airflow_provider_clarus.client import PAGE_SIZE, ClarusClient
+from airflow_provider_clarus.client import ClarusClient
+from airflow_provider_clarus.documents import PAGE_SIZE
 from airflow_provider_clarus.exceptions import (
     ClarusAuthError,
     ClarusError,

@@ -20,8 +20,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_clarus import client as client_module
-from airflow_provider_clarus import transport
+from airflow_provider_clarus import documents, transport
 from airflow_provider_clarus.client import ClarusClient
 from airflow_provider_clarus.connection import ClarusConnection
 from airflow_provider_clarus.exceptions import ClarusError, ClarusTransientError
@@ -305,7 +304,7 @@ def test_no_more_of_an_answer_than_its_bound_is_in_memory(server: HostileServer,
 
 
 def test_a_list_that_never_ends_is_left(server: HostileServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "MAX_PAGES", 20)
+    monkeypatch.setattr(documents, "MAX_PAGES", 20)
 
     def pages() -> Iterator[bytes]:
         cursors = itertools.count()

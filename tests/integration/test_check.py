@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_clarus.client import DOCUMENTS_QUERY
+from airflow_provider_clarus.documents import DOCUMENTS_QUERY
 from airflow_provider_clarus.hooks.clarus import ClarusHook
 from airflow_provider_clarus.sandbox.faults import HTML_ERROR, Fault
 from airflow_provider_clarus.sandbox.server import Sandbox

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_clarus.client import PAGE_SIZE, ClarusClient
+from airflow_provider_clarus.client import ClarusClient
+from airflow_provider_clarus.documents import PAGE_SIZE
 from airflow_provider_clarus.exceptions import (
     ClarusAuthError,
     ClarusForbiddenError,
