@@ -4,6 +4,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 
@@ -12,6 +13,9 @@ import pytest
 # Before the first import of Airflow, which reads its home once and writes into it.
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="clarus-tests-")
 os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = os.environ["AIRFLOW_HOME"]
+
+# A shell that runs tests in the background has them ignore Ctrl-C, and so all that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import hypothesis
 
