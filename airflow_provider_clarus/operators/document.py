@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import Asset, BaseOperator
@@ -14,6 +15,16 @@ from airflow_provider_clarus.models import Document, finished, positive_id
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
+
+#: The library that opens each storage, and the extra of this package that brings it.
+LIBRARIES = {
+    "s3": ("s3fs", "s3"),
+    "s3a": ("s3fs", "s3"),
+    "gs": ("gcsfs", "gcs"),
+    "gcs": ("gcsfs", "gcs"),
+    "abfs": ("adlfs", "azure"),
+    "abfss": ("adlfs", "azure"),
+}
 
 
 class ClarusDownloadDocumentOperator(BaseOperator):
@@ -103,20 +114,27 @@ def land_document(
 def storage_path(destination: str) -> ObjectStoragePath:
     """Return a destination as a path of its storage.
 
+    Airflow loads the libraries of all storages that are installed for this, which may take a second: call it
+    when the path is needed, and not before.
+
     :raises ClarusConfigError: when the storage's library is not installed
     """
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-    path = ObjectStoragePath(destination)
-    try:
-        path.fs  # noqa: B018 - made when it is first asked for
-    except (ImportError, ValueError) as error:
-        extra = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}.get(path.protocol, "azure")
+    check_library(destination)
+    return ObjectStoragePath(destination)
+
+
+def check_library(destination: str) -> None:
+    """Raise when what opens a destination's storage is not installed; nothing is loaded to find out.
+
+    :raises ClarusConfigError: with the command that installs it
+    """
+    library, extra = LIBRARIES.get(destination.partition("://")[0], ("", ""))
+    if library and find_spec(library) is None:
         raise ClarusConfigError(
-            f"destination {destination!r} cannot be opened: {error}. "
-            f"Its library comes with: pip install 'airflow-provider-clarus[{extra}]'"
-        ) from error
-    return path
+            f"destination {destination!r} needs {library}: pip install 'airflow-provider-clarus[{extra}]'"
+        )
 
 
 def add_to_outlets(context: Context, outlets: Sequence[Any], facts: Mapping[str, Any]) -> None:

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_clarus.exceptions import ClarusInputError
 from airflow_provider_clarus.hooks.clarus import ClarusHook
 from airflow_provider_clarus.models import Document
-from airflow_provider_clarus.operators.document import add_to_outlets, land_document, storage_path
+from airflow_provider_clarus.operators.document import (
+    add_to_outlets,
+    check_library,
+    land_document,
+    storage_path,
+)
 from airflow_provider_clarus.operators.report import ClarusGenerateReportOperator
 
 if TYPE_CHECKING:
@@ -42,8 +47,8 @@ class ClarusReportToObjectStorageOperator(ClarusGenerateReportOperator):
         from airflow_provider_clarus.landing import destination_path
 
         destination = destination_path(self.destination, None, 0)
-        path = storage_path(destination)
-        if not self.overwrite and destination == self.destination and path.exists():
+        check_library(destination)
+        if not self.overwrite and destination == self.destination and storage_path(destination).exists():
             raise ClarusInputError(f"{destination} exists, and overwrite is False: nothing was generated.")
         return super().execute(context)
 

@@ -87,6 +87,8 @@ def airflow(
     with LocalAirflow(
         tmp_path_factory.mktemp("airflow"),
         dags_folder=dags_folder,
+        # Of a backfill's active runs, the scheduler looks at the first 20 only, until these have finished.
+        config={"scheduler.max_dagruns_per_loop_to_schedule": "40"},
         env=settings,
     ) as airflow:
         airflow.call("POST", "pools", json={"name": "clarus", "slots": 8, "include_deferred": True})
