@@ -14,8 +14,7 @@ from airflow_provider_clarus.documents import DocumentList
 from airflow_provider_clarus.exceptions import (
     ClarusAuthError,
     ClarusError,
-    ClarusForbiddenError,
-    ClarusNotFoundError,
+    ClarusInputError,
     ClarusOutcomeUnknownError,
     ClarusRejectedError,
     ClarusTransientError,
@@ -55,8 +54,8 @@ class ClarusClient:
         self._session = requests.Session()
         # Keeps requests from putting a .netrc entry in the place of the bearer.
         self._session.auth = lambda request: request
-        transport.mount(self._session, connection)
-        self._documents = DocumentList(self.graphql, self._can_be_downloaded, connection.tenant)
+        transport.mount(self._session, connection.base_url)
+        self._documents = DocumentList(self.graphql, self.get_download_url, connection.tenant)
 
     @property
     def has_id_filter(self) -> bool:
@@ -129,7 +128,10 @@ class ClarusClient:
         """Call any other path of the API and return the answer's JSON; only a ``GET`` is repeated.
 
         :param path: such as ``/api/reports/7``
+        :raises ClarusInputError: when it does not begin with ``/``, and could lead to another host
         """
+        if not path.startswith("/"):
+            raise ClarusInputError(f"path is {path!r}; it must begin with '/', such as /api/reports/7.")
         doing = f"{method.upper()} {path} in tenant {self.connection.tenant!r}"
         return self._call(method.upper(), path, json, doing, repeatable=method.upper() == "GET")
 
@@ -151,16 +153,6 @@ class ClarusClient:
                 raise
         found = f"Token, tenant {self.connection.tenant!r} and the query for documents are all right."
         return found if self.has_id_filter else f"{found} This server takes no filter for ids."
-
-    def _can_be_downloaded(self, document_id: int) -> bool:
-        try:
-            self.get_download_url(document_id)
-        except ClarusNotFoundError:
-            return False
-        except ClarusForbiddenError:
-            # It is there; whoever wants the file will be told what is missing.
-            return True
-        return True
 
     def _call(self, method: str, path: str, body: Any, doing: str, *, repeatable: bool = True) -> Any:
         attempt = retrying(self._attempts, repeatable=repeatable)

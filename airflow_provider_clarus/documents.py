@@ -11,7 +11,12 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from airflow_provider_clarus.exceptions import ClarusRejectedError, ClarusTransientError
+from airflow_provider_clarus.exceptions import (
+    ClarusForbiddenError,
+    ClarusNotFoundError,
+    ClarusRejectedError,
+    ClarusTransientError,
+)
 from airflow_provider_clarus.models import Document
 from airflow_provider_clarus.responses import documented_shape
 from airflow_provider_clarus.status import DocumentStatus
@@ -45,18 +50,18 @@ class DocumentList:
     """Finds documents by their ids.
 
     :param graphql: runs a query with variables, and returns its ``data``
-    :param can_be_downloaded: tells of one document whether it has a file
+    :param get_download_url: raises for a document that has no file
     """
 
     def __init__(
         self,
         graphql: Callable[[str, Mapping[str, Any]], Mapping[str, Any]],
-        can_be_downloaded: Callable[[int], bool],
+        get_download_url: Callable[[int], str],
         tenant: str,
     ) -> None:
         self.has_id_filter = True
         self._graphql = graphql
-        self._can_be_downloaded = can_be_downloaded
+        self._get_download_url = get_download_url
         self._tenant = tenant
 
     def find(self, document_ids: Iterable[int]) -> dict[int, Document]:
@@ -108,14 +113,22 @@ class DocumentList:
     def _by_status(self, ids: list[int]) -> dict[int, Document]:
         found = self._among(set(ids), UNFINISHED)
         missing = [document_id for document_id in ids if document_id not in found]
+        refused: dict[int, Document] = {}
         for document_id in missing[:PAGE_SIZE]:
-            if self._can_be_downloaded(document_id):
-                found[document_id] = Document(document_id, DocumentStatus.AVAILABLE)
+            available = Document(document_id, DocumentStatus.AVAILABLE)
+            try:
+                self._get_download_url(document_id)
+                found[document_id] = available
+            except ClarusForbiddenError:
+                # It has finished, well or not; whoever wants the file will be told what is missing.
+                refused[document_id] = available
+            except (ClarusNotFoundError, ClarusRejectedError):
+                continue
         # Whoever waits for the others looks again: a call that breaks off must not lose thousands of answers.
         found |= {number: Document(number, DocumentStatus.UNKNOWN) for number in missing[PAGE_SIZE:]}
         # Read last, and only for those that nothing else tells of: the failed reports of a tenant add up.
         lost = set(ids) - found.keys()
-        return found | self._among(lost, FAILED) if lost else found
+        return found | (refused | self._among(lost, FAILED) if lost else {})
 
     def _among(self, ids: set[int], wanted: Mapping[str, Any]) -> dict[int, Document]:
         try:

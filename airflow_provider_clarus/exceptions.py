@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One small tree of errors, so that a DAG, a test or a reader has a single root to catch.
 
+It is the one thing of Airflow's that the client knows: Airflow decides about retries by an error's class.
+
 The branch says what a retry can do: a :class:`ClarusTransientError` may pass by itself, a
 :class:`ClarusPermanentError` cannot, and Airflow fails its task at once without retries.
 """

@@ -94,7 +94,7 @@ def check_relative(
     if interval_start is None or interval_end is None:
         refused = is_backfill
         interval = "this run has no data interval to compare that with"
-        absolute = "{{ partition_date | ts }}"
+        instead = "an absolute date, or give the run a logical date and use {{ data_interval_start | ts }}"
     else:
         ago = timedelta(seconds=int((now - interval_end).total_seconds()))
         refused = now - interval_end > _LATE
@@ -102,11 +102,11 @@ def check_relative(
             f"the data interval of this run, {interval_start.isoformat()} to {interval_end.isoformat()}, "
             + (f"ended {ago} ago" if ago >= timedelta() else "has not ended yet")
         )
-        absolute = "{{ data_interval_start | ts }}"
+        instead = "an absolute template, such as {{ data_interval_start | ts }}, or interval_variables"
     told = [
         f"Variable {variable['name']!r} is {variable['value']!r}, which Clarus counts from the moment at "
-        f"which it generates the report; {interval}. Use an absolute template instead, such as {absolute!r}, "
-        "or interval_variables; allow_relative_variables=True lets it pass as it is."
+        f"which it generates the report; {interval}. Use {instead}; "
+        "allow_relative_variables=True lets it pass as it is."
         for variable in variables
         if not allow and is_relative(variable["value"])
     ]

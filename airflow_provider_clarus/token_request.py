@@ -30,7 +30,7 @@ def fetch_token(connection: ClarusConnection, session: OAuth2Session, **grant: A
     :raises ClarusTransientError: when there is no sensible answer
     """
     doing = f"get a token from {connection.token_url} for client {connection.client_id!r}"
-    transport.mount(session, connection)
+    transport.mount(session, connection.token_url)
     for kind in ("access_token_response", "refresh_token_response"):
         session.register_compliance_hook(kind, partial(_checked, doing=doing))
     ask = session.refresh_token if "refresh_token" in grant else session.fetch_token

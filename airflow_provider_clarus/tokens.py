@@ -42,7 +42,7 @@ class TokenSource:
     ) -> None:
         self._connection = connection
         self._on_secret = on_secret
-        self._on_refresh_token = on_refresh_token
+        self._on_refresh_token = on_refresh_token if connection.grant_type == "refresh_token" else None
         self._lock = threading.Lock()
         self._token: Token = {}
 

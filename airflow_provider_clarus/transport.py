@@ -51,7 +51,7 @@ class BoundedAdapter(HTTPAdapter):
                 failed = requests.ConnectionError(error)
             else:
                 failed = None
-        if deadline.over:
+        if deadline.over and not isinstance(failed, requests.ConnectTimeout):
             raise requests.ReadTimeout(f"the answer took over {kwargs['timeout']:g} s, the timeout")
         if failed:
             raise failed
@@ -83,14 +83,11 @@ def _body(response: requests.Response) -> bytes:
     return bytes(body)
 
 
-def mount(session: requests.Session, connection: ClarusConnection) -> None:
-    """Make a session travel as this module says."""
+def mount(session: requests.Session, url: str) -> None:
+    """Make a session travel as this module says, to ``url`` and what is below it, and nowhere else."""
     # No redirect is followed, wherever it leads, and its address is not even looked at.
     session.get_redirect_target = lambda response: None  # type: ignore[assignment, method-assign]
-    session.mount("https://", BoundedAdapter())
-    for url in (connection.base_url, connection.token_url):
-        if url.startswith("http://"):
-            session.mount(secure(url), PlainAdapter())
+    session.mount("https://", PlainAdapter() if url.startswith("http://") else BoundedAdapter())
 
 
 def secure(url: str) -> str:

@@ -51,7 +51,10 @@ def _ways_out(names: Sequence[str], timetable_name: str) -> str:
         # A run of a partition has a key and, since Airflow 3.3, the date at which the partition begins.
         first = "{{ partition_date | ts }}"
         last = "{{ partition_date.in_timezone('Europe/London').end_of('day').replace(microsecond=0) | ts }}"
-        ways = [f'A partition has a date: use variables={{"{names[0]}": "{first}", "{names[1]}": "{last}"}}']
+        ways = [
+            "From Airflow 3.3 on, a partition has a date: "
+            f'use variables={{"{names[0]}": "{first}", "{names[1]}": "{last}"}}'
+        ]
     elif timetable_name.endswith("DataIntervalTimetable"):
         ways = [
             "Trigger a manual run with a logical date",

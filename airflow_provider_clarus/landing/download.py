@@ -133,7 +133,7 @@ class Download:
             url = check_redirect(url, response.headers["Location"])
         else:
             raise ClarusRejectedError(f"The download URL was redirected more than {REDIRECTS} times")
-        if response.status_code in (200, 206, 416):
+        if response.status_code == 200 or (resume and response.status_code in (206, 416)):
             self._refusals = 0
             return response
         with response:

@@ -14,6 +14,7 @@ from airflow_provider_clarus.documents import PAGE_SIZE
 from airflow_provider_clarus.exceptions import (
     ClarusAuthError,
     ClarusForbiddenError,
+    ClarusInputError,
     ClarusNotFoundError,
     ClarusOutcomeUnknownError,
     ClarusRejectedError,
@@ -275,6 +276,7 @@ def unfiltered(connect: Connect) -> Any:
         Report(8, seconds=0),
         Report(9, seconds=0, outcome="failed"),
         Report(10, seconds=0, owner="someone-else"),
+        Report(11, seconds=0, outcome="failed", owner="someone-else"),
     ]
     with Sandbox(reports, id_filter=False) as sandbox:
         yield sandbox, connect(sandbox)
@@ -285,17 +287,36 @@ def test_without_a_filter_for_ids_the_documented_ones_do(
 ) -> None:
     sandbox, client = unfiltered
     *_, processing = sandbox.add_documents(2 * PAGE_SIZE + 1, 7)
-    available, failed, foreign = [sandbox.add_documents(1, report_id)[0] for report_id in (8, 9, 10)]
+    added = [sandbox.add_documents(1, report_id)[0] for report_id in (8, 9, 10, 11)]
+    available, failed, foreign, foreign_failed = added
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
-            found = client.get_documents([processing, available, failed, foreign, 10_000])
+            found = client.get_documents([processing, *added, 10_000])
     assert found.pop(processing).status in (DocumentStatus.QUEUED, DocumentStatus.PROCESSING)
     assert {document_id: document.status.value for document_id, document in found.items()} == {
         available: "available",
         failed: "failed",
         foreign: "available",
+        foreign_failed: "failed",
     }
     assert caplog.text.count("It takes no filter for ids") == 1
+
+
+def test_without_a_filter_for_ids_a_download_that_is_refused_for_now_means_not_yet(
+    unfiltered: tuple[Sandbox, ClarusClient],
+) -> None:
+    sandbox, client = unfiltered
+    [available] = sandbox.add_documents(1, 8)
+    sandbox.inject(Fault("download", status=422, times=1))
+    assert client.get_documents([available]) == {}
+    assert client.get_documents([available])[available].status is DocumentStatus.AVAILABLE
+
+
+@pytest.mark.parametrize("path", ["@evil.example/x", ".evil.example/x", "reports/7", ""])
+def test_a_path_cannot_lead_to_another_host(client: ClarusClient, sandbox: Sandbox, path: str) -> None:
+    with pytest.raises(ClarusInputError, match="must begin with '/'"):
+        client.run("GET", path)
+    assert not sandbox.requests
 
 
 def test_a_download_url_is_on_another_origin(client: ClarusClient, sandbox: Sandbox, document: int) -> None:

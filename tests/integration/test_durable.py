@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from types import SimpleNamespace
 from typing import Any
@@ -81,9 +82,14 @@ def test_a_document_that_is_gone_is_not_adopted(
     assert attempt(store) == 2
 
 
-def test_without_a_store_each_try_generates(clarus_default: Sandbox) -> None:
-    for expected in (1, 2):
-        assert ClarusGenerateReportOperator(task_id="generate", report_id=7).execute(context()) == expected
+def test_without_a_store_each_try_generates_and_the_log_says_so_where_there_are_retries(
+    clarus_default: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    for expected, retries in ((1, 0), (2, 2)):
+        task = ClarusGenerateReportOperator(task_id="generate", report_id=7)
+        with caplog.at_level(logging.INFO):
+            assert task.execute(context(ti=SimpleNamespace(max_tries=retries))) == expected
+        assert caplog.text.count("a retry will generate again") == min(retries, 1)
 
 
 def test_a_store_that_cannot_keep_it_does_not_cost_the_document(

@@ -177,8 +177,11 @@ def test_a_timeout_after_reschedules_does_not_say_that_it_has_just_begun(
 def test_an_event_that_is_none_of_ours_is_refused(event: Any) -> None:
     with pytest.raises(ClarusTransientError, match="no event that can be understood"):
         sensor(1).execute_complete(context(), event)
+    # A retry may mend it, so it is no reason to skip, and what is downstream with it.
+    with pytest.raises(ClarusTransientError):
+        sensor(1, soft_fail=True).resume_execution("execute_complete", {"event": event}, context())
     with pytest.raises(AirflowSkipException):
-        sensor(1, soft_fail=True).execute_complete(context(), event)
+        sensor(1, never_fail=True).resume_execution("execute_complete", {"event": event}, context())
 
 
 def test_poke_says_what_it_found(clarus_default: Sandbox, document: int) -> None:

@@ -186,6 +186,12 @@ def test_what_cannot_get_better_is_not_asked_again(status: int, error: type[Clar
     assert len(origin.requests) == 1
 
 
+@pytest.mark.parametrize("status", [206, 416])
+def test_a_part_that_nobody_asked_for_is_refused(status: int) -> None:
+    with Origin(BODY, Answer(status)) as origin, pytest.raises(ClarusRejectedError):
+        download(origin)
+
+
 def test_a_long_error_is_not_read_to_its_end() -> None:
     with Origin(BODY, Answer(418, b"x" * 50_000_000)) as origin, pytest.raises(ClarusRejectedError) as error:
         download(origin)
