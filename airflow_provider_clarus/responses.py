@@ -42,7 +42,7 @@ def error_for(response: requests.Response, doing: str) -> ClarusError:
         ``generate report 7 in tenant 'acme'``
     """
     status = response.status_code
-    said = f"Could not {doing}: Clarus answered {status}: {server_words(response.content)}"
+    said = f"Could not {doing}: Clarus answered {status}: {server_words(response.content).rstrip('.')}."
     if status == 429 or status >= 500:
         return ClarusTransientError(
             said,

@@ -30,9 +30,14 @@ def fetch_token(connection: ClarusConnection, session: OAuth2Session, **grant: A
     :raises ClarusTransientError: when there is no sensible answer
     """
     doing = f"get a token from {connection.token_url} for client {connection.client_id!r}"
+    remedy = "Check the connection's login (client ID), password (client secret) and scope."
+    if "refresh_token" in grant:
+        remedy += (
+            " A refresh token may be good once only: python -m airflow_provider_clarus.login gets a new one."
+        )
     transport.mount(session, connection.token_url)
     for kind in ("access_token_response", "refresh_token_response"):
-        session.register_compliance_hook(kind, partial(_checked, doing=doing))
+        session.register_compliance_hook(kind, partial(_checked, doing=doing, remedy=remedy))
     ask = session.refresh_token if "refresh_token" in grant else session.fetch_token
     # Bytes, since requests would encode text as Latin-1.
     basic = HTTPBasicAuth(connection.client_id.encode(), connection.client_secret.encode())
@@ -51,16 +56,15 @@ def fetch_token(connection: ClarusConnection, session: OAuth2Session, **grant: A
     return answer
 
 
-def _checked(response: requests.Response, *, doing: str) -> requests.Response:
+def _checked(response: requests.Response, *, doing: str, remedy: str) -> requests.Response:
     if response.status_code >= 300:
-        error = error_for(response, doing)
         # RFC 6749, 5.2: 400 for invalid_grant, invalid_scope and their like, 401 for invalid_client.
         if response.status_code in (400, 401):
+            words = server_words(response.content).rstrip(".")
             raise ClarusAuthError(
-                f"{error} Check login, password, scope and grant_type as well. A refresh token may be good "
-                "once only: python -m airflow_provider_clarus.login gets a new one."
+                f"Could not {doing}: Clarus answered {response.status_code}: {words}. {remedy}"
             )
-        raise error
+        raise error_for(response, doing)
     try:
         answer = response.json()
         sensible = (

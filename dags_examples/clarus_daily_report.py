@@ -52,7 +52,8 @@ with DAG(
     download = ClarusDownloadDocumentOperator(
         task_id="download",
         document_id=generate.output,
-        destination="{{ var.value.get('clarus_destination', 'file:///tmp/clarus') }}/{{ ds }}/",
+        destination="{{ var.value.get('clarus_destination', 'file:///tmp/clarus') }}"
+        "/{{ data_interval_start | ds }}/",
     )
 
     generate >> wait >> download

@@ -28,7 +28,10 @@ from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider_clarus.transfers.clarus_to_object_storage import ClarusReportToObjectStorageOperator
 
-DESTINATION = "{{ var.value.get('clarus_destination', 'file:///tmp/clarus') }}/{{ task.subdomain }}/{{ ds }}/"
+DESTINATION = (
+    "{{ var.value.get('clarus_destination', 'file:///tmp/clarus') }}"
+    "/{{ task.subdomain }}/{{ data_interval_start | ds }}/"
+)
 
 with DAG(
     dag_id="clarus_fleet",

@@ -34,7 +34,8 @@ with DAG(
         task_id="land",
         report_id=7,
         interval_variables=("date_from", "date_to"),
-        destination="{{ var.value.get('clarus_destination', 'file:///tmp/clarus') }}/stock/{{ ds }}.csv",
+        destination="{{ var.value.get('clarus_destination', 'file:///tmp/clarus') }}"
+        "/stock/{{ data_interval_start | ds }}.csv",
         deferrable=True,
         outlets=[STOCK],
     )

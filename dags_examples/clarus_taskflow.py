@@ -41,7 +41,8 @@ def clarus_taskflow():
         task_id="land",
         report_id=7,
         variables=working_days(),
-        destination="{{ var.value.get('clarus_destination', 'file:///tmp/clarus') }}/weekly/{{ ds }}.csv",
+        destination="{{ var.value.get('clarus_destination', 'file:///tmp/clarus') }}"
+        "/weekly/{{ data_interval_start | ds }}.csv",
         deferrable=True,
     ).output
 

@@ -15,6 +15,11 @@ def blocks(language: str, heading: str = "") -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
 
 
+def dags() -> list[str]:
+    """Return the blocks that are DAGs."""
+    return [code for code in blocks("python", "Write DAGs") if "DAG(" in code]
+
+
 def section(heading: str) -> str:
     """Return what stands under a heading of the second level."""
     found = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", TEXT, flags=re.DOTALL | re.MULTILINE)

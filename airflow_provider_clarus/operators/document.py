@@ -34,7 +34,7 @@ class ClarusDownloadDocumentOperator(BaseOperator):
 
     :param document_id: the document (templated); it must be available
     :param destination: an object storage URI with the Airflow connection in it (templated), such as
-        ``s3://aws_default@bucket/reports/{{ ds }}/stock.csv``; after a last ``/`` goes the document's name
+        ``s3://aws_default@bucket/stock/{{ ds }}.csv``; after a last ``/`` goes the document's file name
     :param overwrite: whether a file that is there may be replaced
     :param subdomain: the tenant (templated), instead of the connection's own
     :param clarus_conn_id: an Airflow connection of type ``clarus`` (templated)

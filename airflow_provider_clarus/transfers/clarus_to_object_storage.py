@@ -29,7 +29,7 @@ class ClarusReportToObjectStorageOperator(ClarusGenerateReportOperator):
     Airflow 3.3 and later).
 
     :param destination: an object storage URI with the Airflow connection in it (templated), such as
-        ``s3://aws_default@bucket/reports/{{ ds }}/stock.csv``; after a last ``/`` goes the document's name
+        ``s3://aws_default@bucket/stock/{{ ds }}.csv``; after a last ``/`` goes the document's file name
     :param overwrite: whether a file that is there may be replaced
 
     The other parameters are those of ``ClarusGenerateReportOperator``.

@@ -93,7 +93,7 @@ def test_a_connection_that_does_not_exist_is_named(make: Callable[..., Any]) -> 
 @ALL
 def test_a_wrong_secret_is_refused_once(connected: Connected, make: Callable[..., Any]) -> None:
     sandbox = connected(password="wrong")
-    with pytest.raises(ClarusAuthError, match=r"401: invalid_client.*Check login, password") as raised:
+    with pytest.raises(ClarusAuthError, match=r"401: invalid_client.*Check the connection's login") as raised:
         make().execute(context())
     assert isinstance(raised.value, AirflowFailException)
     assert [request.endpoint for request in sandbox.requests] == ["token"]

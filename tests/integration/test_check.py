@@ -48,7 +48,10 @@ def test_a_server_without_an_id_filter_is_all_right_too(pressed: Test) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"password": "wrong"}, "Step 1 of 3, get a token: .*401: invalid_client.*Check login, password"),
+        (
+            {"password": "wrong"},
+            "Step 1 of 3, get a token: .*401: invalid_client.*Check the connection's login",
+        ),
         ({"port": 1}, "Step 1 of 3, get a token: .*refused.*Check the connection's host"),
         ({"schema": "initech"}, "Step 2 of 3, reach the tenant: .*'initech'.*404.*tenant"),
         ({"schema": ""}, "no tenant. Enter the tenant's subdomain"),

@@ -44,6 +44,13 @@ def test_the_sandbox_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("clarus://")
 
 
+def test_the_hook_example_runs(clarus_default: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = (code for code in readme.blocks("python", "Write DAGs") if "ClarusHook(" in code)
+    exec(compile(code, "README.md", "exec"), {})
+    assert "Document(id=1" in capsys.readouterr().out
+    assert clarus_default.count("generate") == 1
+
+
 def _from_uri(uri: str) -> Any:
     if hasattr(Connection, "from_uri"):
         return Connection.from_uri(uri, conn_id="c")

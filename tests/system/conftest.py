@@ -47,7 +47,7 @@ def dags_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dags")
     for example in [*(REPOSITORY / "dags_examples").glob("*.py"), *DAGS.glob("*.py")]:
         (folder / example.name).write_text(example.read_text())
-    for number, code in enumerate(readme.blocks("python", "Write DAGs")):
+    for number, code in enumerate(readme.dags()):
         (folder / f"readme_{number}.py").write_text(code)
     return folder
 

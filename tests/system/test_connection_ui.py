@@ -175,7 +175,7 @@ def test_a_connection_is_set_up_and_tested_in_the_form(
     said = page.test()
     assert said.startswith("Test Connection Failed\nStep 1 of 3, get a token: ")
     assert "401: invalid_client" in said
-    assert "Check login, password" in said
+    assert "Check the connection's login" in said
 
     if picture := os.environ.get("CLARUS_SCREENSHOT"):
         shutil.copy(tmp_path / "connection-form.png", picture)

@@ -12,7 +12,7 @@ import pytest
 from airflow_provider_clarus.sandbox.local_airflow import LocalAirflow
 from tests import readme
 
-DAG_IDS = [re.findall(r'dag_id="(\w+)"', code)[0] for code in readme.blocks("python", "Write DAGs")]
+DAG_IDS = [re.findall(r'dag_id="(\w+)"', code)[0] for code in readme.dags()]
 
 
 @pytest.mark.parametrize("dag_id", DAG_IDS)
