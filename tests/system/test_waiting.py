@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Many deferred tasks over one real triggerer, and over one that is killed."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+import time
+from contextlib import closing
+
+import pytest
+
+from airflow_provider_clarus.sandbox.local_airflow import LocalAirflow
+from airflow_provider_clarus.sandbox.reports import Report
+from airflow_provider_clarus.sandbox.requests_log import LoggedRequest
+from airflow_provider_clarus.sandbox.server import Sandbox
+
+pytestmark = pytest.mark.long
+
+REPORT = 61
+INTERVAL = 5
+
+
+@pytest.fixture(autouse=True)
+def _endless(clarus: Sandbox) -> None:
+    clarus.add_report(Report(REPORT, seconds=math.inf))
+
+
+def deferred(airflow: LocalAirflow, dag_id: str, run_id: str, count: int) -> None:
+    """Wait until so many tasks are deferred."""
+    for _ in airflow.watch(dag_id, run_id, timeout=540):
+        answer = airflow.call(
+            "GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances", params={"state": "deferred"}
+        )
+        if answer["total_entries"] == count:
+            return
+    raise AssertionError("The run ended instead.")
+
+
+def kept_of_triggers(airflow: LocalAirflow) -> dict[int, str]:
+    """Return the arguments that the database keeps of each trigger, its deadline among them.
+
+    The API does not show them.
+    """
+    with closing(sqlite3.connect(airflow.home / "airflow.db")) as database:
+        return dict(database.execute("SELECT id, kwargs FROM trigger"))
+
+
+def polls(requests: list[LoggedRequest]) -> list[set[str]]:
+    """Return the documents of each request that asked for some."""
+    return [
+        set(request.json["variables"]["filter"]["id"]["in"])
+        for request in requests
+        if request.endpoint == "graphql"
+    ]
+
+
+def finish(clarus: Sandbox, document_ids: list[int]) -> None:
+    for document_id in document_ids:
+        clarus.documents[document_id].seconds = 0
+
+
+def test_two_hundred_sensors_cost_a_handful_of_requests(airflow: LocalAirflow, clarus: Sandbox) -> None:
+    dag_id, before = "waiting_for_documents", len(clarus.requests)
+    documents = clarus.add_documents(200, REPORT)
+    run_id = airflow.trigger(dag_id, members=documents)
+    deferred(airflow, dag_id, run_id, len(documents))
+    all_wait = len(clarus.requests)
+    finish(clarus, documents)
+    tasks = [task for task in airflow.wait(dag_id, run_id, timeout=540) if task.task_id == "wait"]
+
+    assert {(task.state, task.try_number) for task in tasks} == {("success", 1)}
+    assert sum(request.endpoint == "token" for request in clarus.requests[before:]) <= 1
+
+    # A worker looks once before its task defers; all else comes from the triggerer.
+    looks = [request for request in clarus.requests[before:all_wait] if request.endpoint == "graphql"]
+    began = {}
+    for request in looks:
+        for document_id in polls([request])[0]:
+            began.setdefault(document_id, request.at)
+    one_by_one = sum(looks[-1].at - at for at in began.values()) / INTERVAL
+    by_triggerer = len(looks) - len(documents)
+    print(f"{by_triggerer} requests while the tasks started, {one_by_one:.0f} if each polled for itself")
+    assert by_triggerer <= one_by_one / 30
+    print(f"{len(polls(clarus.requests[all_wait:]))} requests from then on")
+    assert len(polls(clarus.requests[all_wait:])) <= 6
+
+    for task in tasks[:3]:
+        log = airflow.task_log(dag_id, run_id, "wait", map_index=task.map_index)
+        own, others = documents[task.map_index], documents[task.map_index - 1]
+        assert f"Document {own} in tenant 'acme': processing -> available" in log
+        assert f"Document {others} " not in log
+
+
+def test_a_killed_triggerer_loses_no_wait_and_repeats_no_report(
+    airflow: LocalAirflow, clarus: Sandbox
+) -> None:
+    dag_id, before = "waiting_for_reports", len(clarus.requests)
+    run_id = airflow.trigger(dag_id, members=[{"number": str(number)} for number in range(50)])
+    deferred(airflow, dag_id, run_id, 50)
+    kept = kept_of_triggers(airflow)
+    documents = [
+        document.id
+        for document in clarus.documents.values()
+        if document.report.id == REPORT and document.variables
+    ]
+
+    airflow.process("triggerer").kill()
+    killed = len(clarus.requests)
+    airflow.process("triggerer").start()
+    everything = {str(document_id) for document_id in documents}
+    deadline = time.monotonic() + 240
+    while not set().union(*polls(clarus.requests[killed:])) >= everything:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    deferred(airflow, dag_id, run_id, 50)
+    assert kept_of_triggers(airflow) == kept
+    assert len(kept) == 50
+
+    finish(clarus, documents)
+    tasks = [task for task in airflow.wait(dag_id, run_id, timeout=540) if task.task_id == "generate"]
+    assert {(task.state, task.try_number) for task in tasks} == {("success", 1)}
+    returned = [airflow.xcom(dag_id, run_id, "generate", map_index=task.map_index) for task in tasks]
+    assert sorted(returned) == documents
+    assert sum(request.endpoint == "generate" for request in clarus.requests[before:]) == 50
