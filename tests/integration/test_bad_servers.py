@@ -273,7 +273,7 @@ def test_so_is_one_that_drips_before_it_was_asked(server: HostileServer, scheme:
     changes = {"proxies": {"https": server.url}} if scheme == "proxy" else {}
     with closing(client_of(server, timeout=0.3)) as client:
         client.connection = replace(client.connection, base_url=url, **changes)
-        transport.mount(client._session, client.connection)
+        transport.mount(client._session, client.connection.base_url)
         with pytest.raises(ClarusTransientError, match=r"over 0\.3 s"):
             client.graphql("{ __typename }")
 
