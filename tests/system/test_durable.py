@@ -70,7 +70,11 @@ class Run:
             time.sleep(0.1)
 
     def until_state(self, state: str, try_number: int) -> None:
-        self.until(lambda: (self.task.state, self.task.try_number) == (state, try_number))
+        def reached() -> bool:
+            task = self.task
+            return (task.state, task.try_number) == (state, try_number)
+
+        self.until(reached)
 
     def until_success(self, try_number: int) -> None:
         """Wait for the run's end, too: what is cleared before it may stay as it is (seen on 3.3.2)."""
