@@ -12,7 +12,6 @@ from airflow_provider_clarus.exceptions import (
     ClarusInputError,
     ClarusNotFoundError,
     ClarusReportFailedError,
-    ClarusTimeoutError,
 )
 from airflow_provider_clarus.status import DocumentStatus
 
@@ -68,7 +67,7 @@ def finished(
     """Return the document when it can be downloaded, ``None`` while it cannot yet.
 
     :param document: what Clarus last said, ``None`` when it knows no such document
-    :param missing_for: seconds since it was last seen, or since waiting for it began
+    :param missing_for: seconds since the first look in a row that did not find it
     :raises ClarusReportFailedError: when it never will be
     :raises ClarusNotFoundError: when it has been out of sight for longer than :data:`MISSING_GRACE`
     """
@@ -85,16 +84,6 @@ def finished(
             "Run the report in Clarus with the same variables to see why, then clear this task."
         )
     return document if document.status is DocumentStatus.AVAILABLE else None
-
-
-def timeout_error(
-    document_id: int, tenant: str, waited: float, status: str, reason: str = ""
-) -> ClarusTimeoutError:
-    """Return the error of a wait that took too long."""
-    return ClarusTimeoutError(
-        f"Document {document_id} in tenant {tenant!r} was not available after {waited:.0f} s; its last "
-        f"status was {status!r}.{reason} Raise `timeout`, or see in Clarus why the report takes so long."
-    )
 
 
 def positive_id(value: Any, name: str) -> int:

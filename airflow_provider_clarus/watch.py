@@ -7,7 +7,7 @@ import logging
 from dataclasses import dataclass
 
 from airflow_provider_clarus.exceptions import ClarusTimeoutError
-from airflow_provider_clarus.models import Document, finished, timeout_error
+from airflow_provider_clarus.models import Document, finished
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,11 @@ class Watch:
         """Return the error of a wait that has taken too long."""
         # In reschedule mode each look has a watch of its own, which begins with the look.
         waited = max(now, self.deadline) - self.since
-        return timeout_error(self.document_id, tenant, waited, self.status, reason)
+        return ClarusTimeoutError(
+            f"Document {self.document_id} in tenant {tenant!r} was not available after {waited:.0f} s; its "
+            f"last status was {self.status!r}.{reason} Raise `timeout`, or see in Clarus why the report "
+            "takes so long."
+        )
 
     def say(self, message: str, *args: object) -> None:
         """Log into the waiting task's log."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, conf
 
 from airflow_provider_clarus import connection_form
+from airflow_provider_clarus.connection import ClarusConnection
 from airflow_provider_clarus.exceptions import ClarusConfigError, ClarusError, ClarusTransientError
 from airflow_provider_clarus.masking import amask_secret, mask_secret
 from airflow_provider_clarus.variables import Variables, to_api
@@ -57,9 +58,6 @@ class ClarusHook(BaseHook):
         return self._open()
 
     def _open(self, **options: Any) -> ClarusClient:
-        from airflow_provider_clarus.client import ClarusClient
-        from airflow_provider_clarus.connection import ClarusConnection
-
         try:
             connection = self.get_connection(self.clarus_conn_id)
         except AirflowNotFoundException as error:
@@ -67,12 +65,7 @@ class ClarusHook(BaseHook):
         settings = ClarusConnection.from_airflow(connection, self.subdomain)
         for secret in settings.secrets:
             mask_secret(secret)
-        return ClarusClient(
-            settings,
-            on_secret=mask_secret,
-            on_refresh_token=_refresh_token_store(self.clarus_conn_id),
-            **options,
-        )
+        return _client(self.clarus_conn_id, settings, mask_secret, **options)
 
     @classmethod
     async def aopen(cls, clarus_conn_id: str, subdomain: str | None = None) -> ClarusClient:
@@ -82,9 +75,6 @@ class ClarusHook(BaseHook):
         :raises ClarusTransientError: when Airflow cannot be asked for it just now
         """
         from airflow.providers.common.compat.connection import get_async_connection
-
-        from airflow_provider_clarus.client import ClarusClient
-        from airflow_provider_clarus.connection import ClarusConnection
 
         try:
             connection = await get_async_connection(clarus_conn_id)
@@ -100,12 +90,7 @@ class ClarusHook(BaseHook):
         def mask_from_thread(secret: str) -> None:
             asyncio.run_coroutine_threadsafe(amask_secret(secret), loop)
 
-        return ClarusClient(
-            settings,
-            attempts=1,
-            on_secret=mask_from_thread,
-            on_refresh_token=_refresh_token_store(clarus_conn_id),
-        )
+        return _client(clarus_conn_id, settings, mask_from_thread, attempts=1)
 
     def get_conn(self) -> ClarusClient:
         """Return the client."""
@@ -157,7 +142,12 @@ def _no_connection(clarus_conn_id: str, error: Exception) -> ClarusConfigError:
     )
 
 
-def _refresh_token_store(clarus_conn_id: str) -> Callable[[str], None] | None:
-    """Return what stores new refresh tokens of a connection, where this Airflow is configured to have it."""
+def _client(
+    clarus_conn_id: str, settings: ClarusConnection, on_secret: Callable[[str], None], **options: Any
+) -> ClarusClient:
+    """Return a client that hands new refresh tokens over, where this Airflow is configured to store them."""
+    from airflow_provider_clarus.client import ClarusClient
+
     store = conf.getimport("clarus", "on_refresh_token", fallback=None)
-    return partial(store, clarus_conn_id) if store else None
+    on_refresh_token = partial(store, clarus_conn_id) if store else None
+    return ClarusClient(settings, on_secret=on_secret, on_refresh_token=on_refresh_token, **options)

@@ -15,7 +15,7 @@ from airflow_provider_clarus.connection import is_loopback
 from airflow_provider_clarus.exceptions import ClarusPermanentError
 from airflow_provider_clarus.responses import without_query
 
-METADATA_HOSTS = frozenset({"metadata.google.internal", "metadata", "fd00:ec2::254", "169.254.169.254"})
+METADATA_HOSTS = frozenset({"metadata.google.internal", "metadata", "fd00:ec2::254"})
 """Where clouds hand their credentials to whoever asks."""
 
 _PLAIN = re.compile(r"[!-\[\]-~]+")

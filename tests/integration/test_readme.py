@@ -17,12 +17,13 @@ from airflow.providers.common.compat.sdk import Connection
 from airflow_provider_clarus.connection import ClarusConnection
 from airflow_provider_clarus.exceptions import ClarusError
 from airflow_provider_clarus.hooks.clarus import ClarusHook
-from airflow_provider_clarus.models import finished, timeout_error
+from airflow_provider_clarus.models import finished
 from airflow_provider_clarus.operators.document import ClarusDownloadDocumentOperator
 from airflow_provider_clarus.operators.report import ClarusGenerateReportOperator
 from airflow_provider_clarus.sandbox.faults import Fault
 from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.server import Sandbox
+from airflow_provider_clarus.watch import Watch
 from airflow_provider_clarus.windows import interval_variables
 from tests import readme
 
@@ -128,7 +129,7 @@ def failed(world: World) -> None:
 
 
 def timed_out(world: World) -> None:
-    raise timeout_error(1, "acme", 3600, "processing")
+    raise Watch(1, since=0, deadline=3600, status="processing").timed_out("acme", now=3600)
 
 
 def gone(world: World) -> None:

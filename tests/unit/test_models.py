@@ -10,7 +10,7 @@ from airflow_provider_clarus.exceptions import (
     ClarusNotFoundError,
     ClarusReportFailedError,
 )
-from airflow_provider_clarus.models import MISSING_GRACE, Document, finished, positive_id, timeout_error
+from airflow_provider_clarus.models import MISSING_GRACE, Document, finished, positive_id
 from airflow_provider_clarus.status import DocumentStatus
 
 
@@ -59,12 +59,6 @@ def test_a_document_out_of_sight_is_not_yet_and_then_gone() -> None:
     assert is_finished(None, missing_for=MISSING_GRACE) is None
     with pytest.raises(ClarusNotFoundError, match="Document 12 is not to be found in tenant 'acme'"):
         is_finished(None, missing_for=MISSING_GRACE + 1)
-
-
-def test_a_timeout_names_document_tenant_wait_and_last_status() -> None:
-    message = str(timeout_error(12, "acme", 61.4, "processing", " It said no."))
-    assert message.startswith("Document 12 in tenant 'acme' was not available after 61 s")
-    assert "'processing'. It said no. Raise `timeout`" in message
 
 
 @pytest.mark.parametrize("value", [7, "7", " 7 "])

@@ -76,3 +76,10 @@ def test_young_documents_are_looked_at_often_and_old_ones_rarely() -> None:
 
 def test_a_long_interval_is_kept_to() -> None:
     assert {pause(300, age) for age in (0, 100, 10_000)} == {300}
+
+
+def test_a_timeout_names_document_tenant_wait_and_last_status() -> None:
+    watch = Watch(12, since=0, deadline=60, status="processing")
+    message = str(watch.timed_out("acme", 61.4, " It said no."))
+    assert message.startswith("Document 12 in tenant 'acme' was not available after 61 s")
+    assert "'processing'. It said no. Raise `timeout`" in message
