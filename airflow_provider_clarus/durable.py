@@ -14,20 +14,44 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_clarus.models import MISSING_GRACE, Document
-from airflow_provider_clarus.status import DocumentStatus
+from airflow_provider_clarus.api.models import MISSING_GRACE, Document
+from airflow_provider_clarus.api.status import DocumentStatus
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_clarus.client import ClarusClient
+    from airflow_provider_clarus.api.client import ClarusClient
 
 log = logging.getLogger(__name__)
 
 KEY = "clarus_document"
+
+
+def generate(
+    context: Context, client: ClarusClient, report_id: int, variables: Sequence[Mapping[str, str]]
+) -> Document:
+    """Return the document of an earlier try of this task, or else queue the report and keep its document.
+
+    :param variables: ``{"name", "value"}`` each
+    :raises ClarusError: as :meth:`airflow_provider_clarus.api.client.ClarusClient.generate_report`
+    """
+    tenant = client.connection.tenant
+    request = {"report_id": report_id, "tenant": tenant, "variables": variables}
+    if adopted := adopt(context, client, request):
+        return adopted
+    document = client.generate_report(report_id, variables)
+    remember(context, document, request)
+    log.info(
+        "Report %d of tenant %r is queued as document %d, with %s",
+        report_id,
+        tenant,
+        document.id,
+        variables or "its stored variables",
+    )
+    return document
 
 
 def adopt(context: Context, client: ClarusClient, request: Mapping[str, Any]) -> Document | None:

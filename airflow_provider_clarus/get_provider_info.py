@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_clarus.connection_form import declared
+from airflow_provider_clarus.connection.form import declared
 
 
 def get_provider_info() -> dict[str, Any]:

@@ -25,10 +25,10 @@ from oauthlib.oauth2 import OAuth2Error
 from oauthlib.oauth2.rfc6749.parameters import parse_authorization_code_response
 from requests_oauthlib import OAuth2Session
 
-from airflow_provider_clarus.connection import ClarusConnection
+from airflow_provider_clarus.auth.token_request import fetch_token
+from airflow_provider_clarus.connection.connection import ClarusConnection
 from airflow_provider_clarus.exceptions import ClarusAuthError, ClarusError
-from airflow_provider_clarus.token_request import fetch_token
-from airflow_provider_clarus.transport import secure
+from airflow_provider_clarus.http.transport import secure
 
 SECRET_VARIABLE = "CLARUS_CLIENT_SECRET"  # noqa: S105 - the name of one
 CALLBACK = "/callback"

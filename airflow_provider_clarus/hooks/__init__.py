@@ -1,2 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The connection to Clarus."""
+"""The Airflow connection to Clarus."""
+
+__all__ = ["clarus"]

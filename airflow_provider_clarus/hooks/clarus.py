@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, conf
 
-from airflow_provider_clarus import connection_form
-from airflow_provider_clarus.connection import ClarusConnection
+from airflow_provider_clarus.connection import form
+from airflow_provider_clarus.connection.connection import ClarusConnection
 from airflow_provider_clarus.exceptions import ClarusConfigError, ClarusError, ClarusTransientError
-from airflow_provider_clarus.masking import amask_secret, mask_secret
-from airflow_provider_clarus.variables import Variables, to_api
+from airflow_provider_clarus.hooks._masking import amask_secret, mask_secret
+from airflow_provider_clarus.variables.values import Variables, to_api
 
 if TYPE_CHECKING:
-    from airflow_provider_clarus.client import ClarusClient
-    from airflow_provider_clarus.models import Document
+    from airflow_provider_clarus.api.client import ClarusClient
+    from airflow_provider_clarus.api.models import Document
 
 
 class ClarusHook(BaseHook):
@@ -37,12 +37,12 @@ class ClarusHook(BaseHook):
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """Return the form's own fields; only Airflow 3.1 and older asks."""
-        return connection_form.widgets()
+        return form.widgets()
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
         """Return the names of the form's standard fields; only Airflow 3.1 and older asks."""
-        return connection_form.ui_field_behaviour()
+        return form.ui_field_behaviour()
 
     def __init__(self, clarus_conn_id: str = default_conn_name, subdomain: str | None = None) -> None:
         super().__init__()
@@ -99,7 +99,7 @@ class ClarusHook(BaseHook):
     def generate_report(self, report_id: int, variables: Variables = None) -> Document:
         """Queue a report and return its document, which is not ready yet.
 
-        :param variables: as :func:`airflow_provider_clarus.variables.to_api` takes them
+        :param variables: as :func:`airflow_provider_clarus.variables.values.to_api` takes them
         :raises ClarusForbiddenError: when the API user does not own the report
         """
         settings = self.client.connection
@@ -146,7 +146,7 @@ def _client(
     clarus_conn_id: str, settings: ClarusConnection, on_secret: Callable[[str], None], **options: Any
 ) -> ClarusClient:
     """Return a client that hands new refresh tokens over, where this Airflow is configured to store them."""
-    from airflow_provider_clarus.client import ClarusClient
+    from airflow_provider_clarus.api.client import ClarusClient
 
     store = conf.getimport("clarus", "on_refresh_token", fallback=None)
     on_refresh_token = partial(store, clarus_conn_id) if store else None

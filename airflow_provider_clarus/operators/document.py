@@ -3,28 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import Asset, BaseOperator
+from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_clarus.exceptions import ClarusConfigError, ClarusTransientError
+from airflow_provider_clarus.api.models import finished, positive_id
+from airflow_provider_clarus.exceptions import ClarusTransientError
 from airflow_provider_clarus.hooks.clarus import ClarusHook
-from airflow_provider_clarus.models import Document, finished, positive_id
+from airflow_provider_clarus.landing.outlets import add_to_outlets
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
-
-#: The library that opens each storage, and the extra of this package that brings it.
-LIBRARIES = {
-    "s3": ("s3fs", "s3"),
-    "s3a": ("s3fs", "s3"),
-    "gs": ("gcsfs", "gcs"),
-    "gcs": ("gcsfs", "gcs"),
-    "abfs": ("adlfs", "azure"),
-    "abfss": ("adlfs", "azure"),
-}
+    from airflow.providers.common.compat.sdk import Context
 
 
 class ClarusDownloadDocumentOperator(BaseOperator):
@@ -62,7 +52,8 @@ class ClarusDownloadDocumentOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Land the file."""
-        from airflow_provider_clarus.landing import destination_path
+        from airflow_provider_clarus.landing.document import land_document
+        from airflow_provider_clarus.landing.names import destination_path
 
         document_id = positive_id(self.document_id, "document_id")
         destination_path(self.destination, None, document_id)
@@ -75,70 +66,8 @@ class ClarusDownloadDocumentOperator(BaseOperator):
                 f"Document {document_id} in tenant {tenant!r} is {document.status.value!r}, not available "
                 "yet. Wait for it with a ClarusDocumentSensor before this task."
             )
-        result = land_document(hook, document_id, document, self.destination, self.overwrite, self.log)
+        result = land_document(
+            hook, document_id, document, self.destination, overwrite=self.overwrite, log=self.log
+        )
         add_to_outlets(context, self.outlets, result)
         return result
-
-
-def land_document(
-    hook: ClarusHook,
-    document_id: int,
-    document: Document | None,
-    destination: str,
-    overwrite: bool,
-    log: Any,
-) -> dict[str, Any]:
-    """Land a document's file and return what the operators return of it."""
-    from airflow_provider_clarus.landing import destination_path, land
-
-    path = storage_path(destination_path(destination, document.file_name if document else None, document_id))
-    connection = hook.client.connection
-    landed = land(
-        lambda: hook.get_download_url(document_id),
-        path,
-        overwrite=overwrite,
-        log=log,
-        verify=connection.verify,
-        proxies=connection.proxies,
-        timeout=connection.timeout,
-    )
-    return {
-        "uri": landed.uri,
-        "size": landed.size,
-        "sha256": landed.sha256,
-        "file_name": (document and document.file_name) or path.name,
-        "document_id": document_id,
-    }
-
-
-def storage_path(destination: str) -> ObjectStoragePath:
-    """Return a destination as a path of its storage.
-
-    Airflow loads the libraries of all storages that are installed for this, which may take a second: call it
-    when the path is needed, and not before.
-
-    :raises ClarusConfigError: when the storage's library is not installed
-    """
-    from airflow.providers.common.compat.sdk import ObjectStoragePath
-
-    check_library(destination)
-    return ObjectStoragePath(destination)
-
-
-def check_library(destination: str) -> None:
-    """Raise when what opens a destination's storage is not installed; nothing is loaded to find out.
-
-    :raises ClarusConfigError: with the command that installs it
-    """
-    library, extra = LIBRARIES.get(destination.partition("://")[0], ("", ""))
-    if library and find_spec(library) is None:
-        raise ClarusConfigError(
-            f"destination {destination!r} needs {library}: pip install 'airflow-provider-clarus[{extra}]'"
-        )
-
-
-def add_to_outlets(context: Context, outlets: Sequence[Any], facts: Mapping[str, Any]) -> None:
-    """Put what landed into the asset events of a task's declared outlets."""
-    for outlet in outlets:
-        if isinstance(outlet, Asset):
-            context["outlet_events"][outlet].extra.update(facts)

@@ -4,24 +4,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator, conf
 
 from airflow_provider_clarus import durable
+from airflow_provider_clarus.api.models import positive_id
 from airflow_provider_clarus.hooks.clarus import ClarusHook
-from airflow_provider_clarus.models import Document, positive_id
-from airflow_provider_clarus.relative import check_relative
-from airflow_provider_clarus.triggers.document import document_from_event
-from airflow_provider_clarus.variables import Variables, to_api
-from airflow_provider_clarus.waiting import Wait
-from airflow_provider_clarus.windows import interval_variables
+from airflow_provider_clarus.triggers.deferral import wait_for_document
+from airflow_provider_clarus.variables.run import variables_of_run
+from airflow_provider_clarus.variables.values import Variables
+from airflow_provider_clarus.waiting.event import document_of
+from airflow_provider_clarus.waiting.wait import Wait
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
-
-    from airflow_provider_clarus.connection import ClarusConnection
 
 
 class ClarusGenerateReportOperator(BaseOperator):
@@ -79,69 +76,25 @@ class ClarusGenerateReportOperator(BaseOperator):
         self.poll_interval = poll_interval
         self.timeout = timeout
 
-    def execute(self, context: Context) -> Any:
+    def execute(self, context: Context) -> int:
         """Queue the report, and wait for its document if asked to."""
-        hook = ClarusHook(self.clarus_conn_id, self.subdomain)
-        document = self._generate(hook, context)
-        if not self.wait_for_completion:
-            return document.id
-        wait = Wait(hook, document.id, interval=self.poll_interval, timeout=self.timeout)
-        if not self.deferrable:
-            return self._finish(hook, wait.block(), context)
-        available = wait.look()
-        if available is None:
-            self.defer(trigger=wait.trigger(), method_name="execute_complete")
-        return self._finish(hook, available, context)
-
-    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
-        """Take the trigger's event."""
-        hook = ClarusHook(self.clarus_conn_id, self.subdomain)
-        return self._finish(hook, document_from_event(event), context)
-
-    def _finish(self, hook: ClarusHook, document: Document, context: Context) -> Any:
-        return document.id
-
-    def _generate(self, hook: ClarusHook, context: Context) -> Document:
         report_id = positive_id(self.report_id, "report_id")
-        client = hook.client
-        variables = self._variables(client.connection, context)
-        request = {"report_id": report_id, "tenant": client.connection.tenant, "variables": variables}
-        if adopted := durable.adopt(context, client, request):
-            return adopted
-        document = client.generate_report(report_id, variables)
-        durable.remember(context, document, request)
-        self.log.info(
-            "Report %d of tenant %r is queued as document %d, with %s",
-            report_id,
-            client.connection.tenant,
-            document.id,
-            variables or "its stored variables",
-        )
-        return document
-
-    def _variables(self, connection: ClarusConnection, context: Context) -> list[dict[str, str]]:
-        start, end = context.get("data_interval_start"), context.get("data_interval_end")
-        dag = self.get_dag()
-        window = self.interval_variables and interval_variables(
-            self.interval_variables,
-            start,
-            end,
-            timetable_name=type(dag.timetable).__name__ if dag else "the timetable",
-        )
-        variables = to_api(
+        hook = ClarusHook(self.clarus_conn_id, self.subdomain)
+        connection = hook.client.connection
+        variables = variables_of_run(
+            context,
             self.variables,
-            window or None,
-            timezone=connection.timezone,
+            window_names=self.interval_variables,
+            allow_relative=self.allow_relative_variables,
+            zone=connection.timezone,
             variable_format=connection.variable_format,
         )
-        warnings = check_relative(
-            variables,
-            interval_start=start,
-            interval_end=end,
-            now=datetime.now(timezone.utc),
-            is_backfill=getattr(context.get("dag_run"), "run_type", None) == "backfill",
-            allow=self.allow_relative_variables,
-        )
-        for warning in warnings:
-            self.log.warning(warning)
-        return variables
+        document = durable.generate(context, hook.client, report_id, variables)
+        if self.wait_for_completion:
+            wait = Wait(hook, document.id, interval=self.poll_interval, timeout=self.timeout)
+            wait_for_document(self, wait, deferrable=self.deferrable)
+        return document.id
+
+    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> int:
+        """Take the trigger's event."""
+        return document_of(event).id

@@ -15,9 +15,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from airflow_provider_clarus.api.status import DocumentStatus
 from airflow_provider_clarus.sandbox.content import Content, csv_content
 from airflow_provider_clarus.sandbox.reports import Report
-from airflow_provider_clarus.status import DocumentStatus
 
 MULTIPART_FROM = 64 * 1024 * 1024
 

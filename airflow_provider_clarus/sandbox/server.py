@@ -17,15 +17,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from airflow_provider_clarus.sandbox.api import Api
+from airflow_provider_clarus.sandbox._api import Api
+from airflow_provider_clarus.sandbox._graphql import GraphQL
+from airflow_provider_clarus.sandbox._serving import Server, listen, serve
 from airflow_provider_clarus.sandbox.documents import Document, Store
 from airflow_provider_clarus.sandbox.faults import Fault, Faults, misbehave
 from airflow_provider_clarus.sandbox.files import Files, Signer
-from airflow_provider_clarus.sandbox.graphql import GraphQL
 from airflow_provider_clarus.sandbox.oauth import Authority
 from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.requests_log import LoggedRequest, logged
-from airflow_provider_clarus.sandbox.serving import Server, listen, serve
 
 REQUESTS_PATH = "/sandbox/requests"
 

@@ -17,11 +17,12 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
+from airflow_provider_clarus.api.models import positive_id
 from airflow_provider_clarus.exceptions import ClarusError
 from airflow_provider_clarus.hooks.clarus import ClarusHook
-from airflow_provider_clarus.models import positive_id
-from airflow_provider_clarus.triggers.document import document_from_event
-from airflow_provider_clarus.waiting import Wait
+from airflow_provider_clarus.triggers.deferral import wait_for_document
+from airflow_provider_clarus.waiting.event import document_of
+from airflow_provider_clarus.waiting.wait import Wait
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -67,10 +68,7 @@ class ClarusDocumentSensor(BaseSensorOperator):
             self._wait = self._new_wait()
             if not self.deferrable:
                 return self._poke_until_available(context)
-            document = self._wait.look()
-            if document is None:
-                self.defer(trigger=self._wait.trigger(), method_name="execute_complete")
-            return document.as_dict()
+            return wait_for_document(self, self._wait, deferrable=True).as_dict()
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once."""
@@ -81,7 +79,7 @@ class ClarusDocumentSensor(BaseSensorOperator):
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Take the trigger's event."""
         with self._failing_softly():
-            return document_from_event(event).as_dict()
+            return document_of(event).as_dict()
 
     def resume_execution(
         self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context

@@ -3,56 +3,122 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.common.compat.sdk import BaseOperator, conf
+
+from airflow_provider_clarus import durable
+from airflow_provider_clarus.api.models import Document, positive_id
 from airflow_provider_clarus.exceptions import ClarusInputError
 from airflow_provider_clarus.hooks.clarus import ClarusHook
-from airflow_provider_clarus.models import Document
-from airflow_provider_clarus.operators.document import (
-    add_to_outlets,
-    check_library,
-    land_document,
-    storage_path,
-)
-from airflow_provider_clarus.operators.report import ClarusGenerateReportOperator
+from airflow_provider_clarus.landing.destination import check_library, storage_path
+from airflow_provider_clarus.landing.names import destination_path
+from airflow_provider_clarus.landing.outlets import add_to_outlets
+from airflow_provider_clarus.triggers.deferral import wait_for_document
+from airflow_provider_clarus.variables.run import variables_of_run
+from airflow_provider_clarus.variables.values import Variables
+from airflow_provider_clarus.waiting.event import document_of
+from airflow_provider_clarus.waiting.wait import Wait
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
-class ClarusReportToObjectStorageOperator(ClarusGenerateReportOperator):
+class ClarusReportToObjectStorageOperator(BaseOperator):
     """Generate a report, wait for its document and land its file, in one task.
 
     Deferred, it costs one worker start before the wait and one after it. Returns ``{"uri", "size", "sha256",
     "file_name", "document_id"}``. A retry goes on with the document that the failed try has queued (on
     Airflow 3.3 and later).
 
+    :param report_id: the report (templated); only its owner may generate it
     :param destination: an object storage URI with the Airflow connection in it (templated), such as
         ``s3://aws_default@bucket/stock/{{ ds }}.csv``; after a last ``/`` goes the document's file name
+    :param variables: a mapping, or a list of ``{"name", "value"}`` (templated). What is not passed keeps the
+        value stored in the report, which the server evaluates when it generates it
+    :param interval_variables: the names of the two variables that get the first and the last second of the
+        run's data interval, in the tenant's time zone (templated)
+    :param allow_relative_variables: let expressions such as ``3 days ago`` pass, although the server counts
+        them from the moment of generation, also in a backfill
     :param overwrite: whether a file that is there may be replaced
-
-    The other parameters are those of ``ClarusGenerateReportOperator``.
+    :param subdomain: the tenant (templated), instead of the connection's own
+    :param clarus_conn_id: an Airflow connection of type ``clarus`` (templated)
+    :param deferrable: wait in the triggerer, where thousands of documents share one request
+    :param poll_interval: seconds between two looks at a young document
+    :param timeout: seconds after which the wait fails
     """
 
-    template_fields: Sequence[str] = (*ClarusGenerateReportOperator.template_fields, "destination")
+    template_fields: Sequence[str] = (
+        "report_id",
+        "destination",
+        "variables",
+        "interval_variables",
+        "subdomain",
+        "clarus_conn_id",
+    )
+    template_fields_renderers = {"variables": "json"}  # noqa: RUF012 - Airflow's own convention
+    ui_color = "#e6f1f2"
 
-    def __init__(self, *, destination: str, overwrite: bool = True, **kwargs: Any) -> None:
-        super().__init__(**(kwargs | {"wait_for_completion": True}))
+    def __init__(
+        self,
+        *,
+        report_id: int | str,
+        destination: str,
+        variables: Variables = None,
+        interval_variables: Sequence[str] | None = None,
+        allow_relative_variables: bool = False,
+        overwrite: bool = True,
+        subdomain: str | None = None,
+        clarus_conn_id: str = ClarusHook.default_conn_name,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poll_interval: float = 10,
+        timeout: float = 3600,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.report_id = report_id
         self.destination = destination
+        self.variables = variables
+        self.interval_variables = interval_variables
+        self.allow_relative_variables = allow_relative_variables
         self.overwrite = overwrite
+        self.subdomain = subdomain
+        self.clarus_conn_id = clarus_conn_id
+        self.deferrable = deferrable
+        self.poll_interval = poll_interval
+        self.timeout = timeout
 
-    def execute(self, context: Context) -> Any:
+    def execute(self, context: Context) -> dict[str, Any]:
         """Queue the report, unless its file could not land; then wait and land it."""
-        from airflow_provider_clarus.landing import destination_path
-
+        report_id = positive_id(self.report_id, "report_id")
         destination = destination_path(self.destination, None, 0)
         check_library(destination)
         if not self.overwrite and destination == self.destination and storage_path(destination).exists():
             raise ClarusInputError(f"{destination} exists, and overwrite is False: nothing was generated.")
-        return super().execute(context)
+        hook = ClarusHook(self.clarus_conn_id, self.subdomain)
+        connection = hook.client.connection
+        variables = variables_of_run(
+            context,
+            self.variables,
+            window_names=self.interval_variables,
+            allow_relative=self.allow_relative_variables,
+            zone=connection.timezone,
+            variable_format=connection.variable_format,
+        )
+        document = durable.generate(context, hook.client, report_id, variables)
+        wait = Wait(hook, document.id, interval=self.poll_interval, timeout=self.timeout)
+        return self._land(hook, wait_for_document(self, wait, deferrable=self.deferrable), context)
 
-    def _finish(self, hook: ClarusHook, document: Document, context: Context) -> dict[str, Any]:
-        result = land_document(hook, document.id, document, self.destination, self.overwrite, self.log)
+    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Take the trigger's event, and land the file."""
+        return self._land(ClarusHook(self.clarus_conn_id, self.subdomain), document_of(event), context)
+
+    def _land(self, hook: ClarusHook, document: Document, context: Context) -> dict[str, Any]:
+        from airflow_provider_clarus.landing.document import land_document
+
+        result = land_document(
+            hook, document.id, document, self.destination, overwrite=self.overwrite, log=self.log
+        )
         add_to_outlets(context, self.outlets, result | {"report_id": int(self.report_id)})
         return result

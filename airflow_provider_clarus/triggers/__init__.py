@@ -1,2 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Waiting in the triggerer."""
+"""What goes on in the triggerer while a task is deferred."""
+
+__all__ = ["deferral", "document"]

@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_clarus import exceptions
-from airflow_provider_clarus.exceptions import ClarusError, ClarusTransientError
-from airflow_provider_clarus.models import Document
+from airflow_provider_clarus.exceptions import ClarusError
+from airflow_provider_clarus.waiting.event import event_of
+
+if TYPE_CHECKING:
+    from airflow_provider_clarus.waiting.wait import Wait
 
 
 class ClarusDocumentTrigger(BaseTrigger):
@@ -41,6 +43,18 @@ class ClarusDocumentTrigger(BaseTrigger):
         self.since = since
         self.deadline = deadline
 
+    @classmethod
+    def going_on_with(cls, wait: Wait) -> ClarusDocumentTrigger:
+        """Return the trigger that goes on with a wait that a worker began."""
+        return cls(
+            document_id=wait.document_id,
+            clarus_conn_id=wait.clarus_conn_id,
+            subdomain=wait.subdomain,
+            poll_interval=wait.interval,
+            since=wait.since,
+            deadline=wait.deadline,
+        )
+
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what the database keeps of this trigger: no secret."""
         return (
@@ -57,7 +71,7 @@ class ClarusDocumentTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield one event: the document, or the error that ended the wait."""
-        from airflow_provider_clarus.triggers.poller import wait_for
+        from airflow_provider_clarus.waiting.poller import wait_for
 
         try:
             document = await wait_for(
@@ -69,22 +83,6 @@ class ClarusDocumentTrigger(BaseTrigger):
                 deadline=self.deadline,
             )
         except ClarusError as error:
-            yield TriggerEvent({"error": type(error).__name__, "message": str(error)})
+            yield TriggerEvent(event_of(error))
         else:
-            yield TriggerEvent({"document": document.as_dict()})
-
-
-def document_from_event(event: Mapping[str, Any] | None) -> Document:
-    """Return the document that a trigger's event brings.
-
-    :raises ClarusError: the error that it brings, or when it is no event of ours
-    """
-    match event:
-        case {"document": {"id": _, "status": _} as fields}:
-            return Document.from_dict(fields)
-        case {"error": str(name), "message": str(message)}:
-            error_class = getattr(exceptions, name, ClarusError)
-            raise error_class(message)
-    raise ClarusTransientError(
-        f"The trigger sent no event that can be understood: {event!r}. Clear the task."
-    )
+            yield TriggerEvent(event_of(document))

@@ -104,7 +104,7 @@ def land(store: Store, url: Callable[[int], str], size: int) -> Callable[[], obj
     """Prepare the landing of ``size`` bytes."""
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-    from airflow_provider_clarus.landing import land
+    from airflow_provider_clarus.landing.land import land
 
     path = ObjectStoragePath(f"{store.root}/landed.bin")
     log = logging.getLogger("benchmark")

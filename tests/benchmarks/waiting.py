@@ -138,8 +138,8 @@ def alone(document_id: int) -> Any:
     """Return a trigger that has a client of its own and polls for itself, as those of other providers do."""
     from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+    from airflow_provider_clarus.api.status import DocumentStatus
     from airflow_provider_clarus.hooks.clarus import ClarusHook
-    from airflow_provider_clarus.status import DocumentStatus
 
     class Alone(BaseTrigger):
         def serialize(self) -> tuple[str, dict[str, Any]]:

@@ -11,10 +11,10 @@ from typing import Any, TypeAlias
 import pytest
 from airflow.providers.common.compat.sdk import Connection
 
-from airflow_provider_clarus.client import ClarusClient
-from airflow_provider_clarus.connection import ClarusConnection
+from airflow_provider_clarus.api.client import ClarusClient
+from airflow_provider_clarus.connection.connection import ClarusConnection
 from airflow_provider_clarus.sandbox.server import Sandbox
-from airflow_provider_clarus.triggers import poller
+from airflow_provider_clarus.waiting import poller
 
 Connect: TypeAlias = Callable[..., ClarusClient]
 

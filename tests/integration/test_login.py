@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
-from airflow_provider_clarus.connection import ClarusConnection
+from airflow_provider_clarus.connection.connection import ClarusConnection
 from airflow_provider_clarus.exceptions import ClarusAuthError
 from airflow_provider_clarus.hooks.clarus import ClarusHook
 from airflow_provider_clarus.login import sign_in

@@ -14,17 +14,17 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import Connection
 
-from airflow_provider_clarus.connection import ClarusConnection
+from airflow_provider_clarus.api.models import finished
+from airflow_provider_clarus.connection.connection import ClarusConnection
 from airflow_provider_clarus.exceptions import ClarusError
 from airflow_provider_clarus.hooks.clarus import ClarusHook
-from airflow_provider_clarus.models import finished
 from airflow_provider_clarus.operators.document import ClarusDownloadDocumentOperator
 from airflow_provider_clarus.operators.report import ClarusGenerateReportOperator
 from airflow_provider_clarus.sandbox.faults import Fault
 from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.server import Sandbox
-from airflow_provider_clarus.watch import Watch
-from airflow_provider_clarus.windows import interval_variables
+from airflow_provider_clarus.variables.windows import interval_variables
+from airflow_provider_clarus.waiting.watch import Watch
 from tests import readme
 
 CONTEXT = {"ti": SimpleNamespace(max_tries=0), "dag_run": SimpleNamespace(run_type="backfill")}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_clarus.sandbox.local_airflow import LocalAirflow
+from airflow_provider_clarus.demo.local_airflow import LocalAirflow
 from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.server import Sandbox
 from tests import readme

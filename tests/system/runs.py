@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from airflow_provider_clarus.sandbox.local_airflow import LocalAirflow
+from airflow_provider_clarus.demo.local_airflow import LocalAirflow
 
 Results: TypeAlias = dict[str, list[Any]]
 """What a run's tasks returned, by task id and in the order of their map indexes."""

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from airflow_provider_clarus.sandbox.local_airflow import FINISHED, LocalAirflow
+from airflow_provider_clarus.demo.local_airflow import FINISHED, LocalAirflow
 from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.server import Sandbox
 

@@ -20,8 +20,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
-from airflow_provider_clarus.connection_form import EXTRA_FIELDS, STANDARD_FIELDS
-from airflow_provider_clarus.sandbox.local_airflow import LocalAirflow
+from airflow_provider_clarus.connection.form import EXTRA_FIELDS, STANDARD_FIELDS
+from airflow_provider_clarus.demo.local_airflow import LocalAirflow
 from airflow_provider_clarus.sandbox.server import Sandbox
 from tests.system.conftest import AIRFLOW_2
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_clarus.sandbox.airflow_api import TaskInstance
-from airflow_provider_clarus.sandbox.local_airflow import LocalAirflow
+from airflow_provider_clarus.demo.airflow_api import TaskInstance
+from airflow_provider_clarus.demo.local_airflow import LocalAirflow
 from airflow_provider_clarus.sandbox.requests_log import LoggedRequest
 from airflow_provider_clarus.sandbox.server import Sandbox
 

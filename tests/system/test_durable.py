@@ -19,10 +19,10 @@ from typing import Any
 import pytest
 from packaging.version import Version
 
-from airflow_provider_clarus.sandbox.airflow_api import TaskInstance
+from airflow_provider_clarus.demo.airflow_api import TaskInstance
+from airflow_provider_clarus.demo.local_airflow import LocalAirflow
 from airflow_provider_clarus.sandbox.documents import Document
 from airflow_provider_clarus.sandbox.faults import Fault
-from airflow_provider_clarus.sandbox.local_airflow import LocalAirflow
 from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.server import Sandbox
 

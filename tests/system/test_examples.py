@@ -15,7 +15,7 @@ import pandas
 import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-from airflow_provider_clarus.sandbox.local_airflow import LocalAirflow
+from airflow_provider_clarus.demo.local_airflow import LocalAirflow
 from airflow_provider_clarus.sandbox.server import Sandbox
 from tests.system import runs
 from tests.system.conftest import AIRFLOW_2, REPORTS, REPOSITORY

@@ -16,9 +16,9 @@ from urllib.parse import parse_qs, quote, quote_plus
 import pytest
 from cryptography.fernet import Fernet
 
-from airflow_provider_clarus.sandbox.airflow_api import TaskInstance
+from airflow_provider_clarus.demo.airflow_api import TaskInstance
+from airflow_provider_clarus.demo.local_airflow import LocalAirflow
 from airflow_provider_clarus.sandbox.faults import Fault
-from airflow_provider_clarus.sandbox.local_airflow import LocalAirflow
 from airflow_provider_clarus.sandbox.oauth import USER
 from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.requests_log import LoggedRequest

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_clarus.sandbox.local_airflow import LocalAirflow
+from airflow_provider_clarus.demo.local_airflow import LocalAirflow
 from tests import readme
 
 DAG_IDS = [re.findall(r'dag_id="(\w+)"', code)[0] for code in readme.dags()]

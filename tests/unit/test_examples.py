@@ -50,7 +50,7 @@ def test_parsing_an_example_loads_nothing_but_airflow_and_this_package(
 ) -> None:
     packages = {name.partition(".")[0] for name in added[str(example)]}
     assert packages - sys.stdlib_module_names <= {"airflow", "airflow_provider_clarus"}
-    assert not {"airflow_provider_clarus.client", "airflow_provider_clarus.landing"} & set(
+    assert not {"airflow_provider_clarus.api.client", "airflow_provider_clarus.landing.land"} & set(
         added[str(example)]
     )
 

@@ -8,7 +8,7 @@ import sys
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-from airflow_provider_clarus.landing import land
+from airflow_provider_clarus.landing.land import land
 
 if __name__ == "__main__":
     url, destination = sys.argv[1:]

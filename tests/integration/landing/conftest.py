@@ -12,9 +12,10 @@ from uuid import uuid4
 import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-from airflow_provider_clarus.client import ClarusClient
-from airflow_provider_clarus.landing import Landed, gcs, land
-from airflow_provider_clarus.landing import download as download_module
+from airflow_provider_clarus.api.client import ClarusClient
+from airflow_provider_clarus.landing import _download as download_module
+from airflow_provider_clarus.landing import _gcs as gcs
+from airflow_provider_clarus.landing.land import Landed, land
 from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.server import Sandbox
 

@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from dataclasses import dataclass
 from pathlib import Path
 
-from airflow_provider_clarus.sandbox.processes import BackgroundProcess
+from airflow_provider_clarus.demo.processes import BackgroundProcess
 
 BUCKET = "landing"
 KEY, SECRET = "landing-key", "landing-secret"

@@ -23,8 +23,8 @@ from airflow_provider_clarus.exceptions import (
     ClarusRejectedError,
     ClarusTransientError,
 )
-from airflow_provider_clarus.landing.download import Download
-from airflow_provider_clarus.landing.source import ObjectChangedError
+from airflow_provider_clarus.landing._download import Download
+from airflow_provider_clarus.landing._source import ObjectChangedError
 from airflow_provider_clarus.sandbox.faults import Fault
 
 from .conftest import Served

@@ -13,8 +13,8 @@ import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_clarus.exceptions import ClarusInputError
-from airflow_provider_clarus.landing import land
-from airflow_provider_clarus.landing.writers import PARTIAL
+from airflow_provider_clarus.landing._writers import PARTIAL
+from airflow_provider_clarus.landing.land import land
 
 from .origin import Origin
 

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_clarus.exceptions import ClarusInputError, ClarusTransientError
-from airflow_provider_clarus.landing.writers import PARTIAL
+from airflow_provider_clarus.landing._writers import PARTIAL
 from airflow_provider_clarus.sandbox.faults import Fault
 
 from .conftest import Destination, Served, sha256

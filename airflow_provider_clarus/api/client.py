@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Clarus API: every URL and header of this package stands here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import requests
+
+from airflow_provider_clarus.api.documents import DocumentList
+from airflow_provider_clarus.api.models import Document, positive_id
+from airflow_provider_clarus.auth.tokens import TokenSource
+from airflow_provider_clarus.connection.connection import ClarusConnection
+from airflow_provider_clarus.exceptions import (
+    ClarusAuthError,
+    ClarusError,
+    ClarusInputError,
+    ClarusOutcomeUnknownError,
+    ClarusRejectedError,
+    ClarusTransientError,
+    concerning,
+)
+from airflow_provider_clarus.http import transport
+from airflow_provider_clarus.http.responses import content_of, described, documented_shape, error_for, json_of
+from airflow_provider_clarus.http.retries import retrying
+
+#: Tries of one call, the first included.
+ATTEMPTS = 5
+
+
+class ClarusClient:
+    """One tenant of Clarus, seen through one connection.
+
+    Its methods block, and may be called from any thread. Each raises a ``ClarusError``, whose class says what
+    a retry can do.
+
+    :param connection: where, which tenant, and who
+    :param attempts: tries of a call that may be repeated; 1 for a caller that paces itself
+    :param on_secret: is told each secret that arrives, so that it can be masked in logs
+    :param on_refresh_token: is told each new refresh token, so that it can be stored
+    """
+
+    def __init__(
+        self,
+        connection: ClarusConnection,
+        *,
+        attempts: int = ATTEMPTS,
+        on_secret: Callable[[str], None] = lambda secret: None,
+        on_refresh_token: Callable[[str], None] | None = None,
+    ) -> None:
+        self.connection = connection
+        self._attempts = attempts
+        self._tokens = TokenSource(connection, on_secret, on_refresh_token)
+        self._session = requests.Session()
+        # Keeps requests from putting a .netrc entry in the place of the bearer.
+        self._session.auth = lambda request: request
+        transport.mount(self._session, connection.base_url)
+        self._documents = DocumentList(self.graphql, self.get_download_url, connection.tenant)
+
+    @property
+    def has_id_filter(self) -> bool:
+        """Whether one request can ask for 100 documents, as far as anyone knows yet."""
+        return self._documents.has_id_filter
+
+    def close(self) -> None:
+        """Close the connections to the server."""
+        self._session.close()
+
+    def generate_report(self, report_id: int, variables: Sequence[Mapping[str, str]] = ()) -> Document:
+        """Queue a report; its document is not ready yet (API page "Generate report output").
+
+        Sent again only where the server certainly did not act: connection refused, 429, 503.
+
+        :param variables: ``{"name", "value"}`` each; what is not passed keeps its stored value
+        :raises ClarusForbiddenError: when the API user does not own the report
+        :raises ClarusOutcomeUnknownError: when it may be queued or not
+        """
+        report_id = positive_id(report_id, "report_id")
+        doing = f"generate report {report_id} in tenant {self.connection.tenant!r}"
+        body = {"variables": list(variables)} if variables else {}
+        with concerning(tenant=self.connection.tenant, report_id=report_id):
+            try:
+                answer = self._json(
+                    "POST", f"/api/reports/{report_id}/generate", body, doing, repeatable=False
+                )
+                with documented_shape(doing, answer):
+                    return Document.from_rest(answer["data"])
+            except ClarusTransientError as error:
+                if not error.may_have_acted:
+                    raise
+                raise ClarusOutcomeUnknownError(
+                    f"{error} The report may be queued all the same, so it is not queued again by itself. "
+                    "Look for its document in Clarus, or clear this task to generate it anew.",
+                    **error.facts,
+                ) from error
+
+    def get_document(self, document_id: int) -> Document | None:
+        """Return a document, ``None`` when the read replica does not show it (yet)."""
+        return self.get_documents([document_id]).get(int(document_id))
+
+    def get_documents(self, document_ids: Iterable[int]) -> dict[int, Document]:
+        """Return those of the documents that the read replica shows, by id, with one request per 100.
+
+        :raises ClarusRejectedError: when the server fails for these ids, but not for others
+        """
+        return self._documents.find(positive_id(document_id, "document_id") for document_id in document_ids)
+
+    def get_download_url(self, document_id: int) -> str:
+        """Return a presigned, temporary URL of a document's file (API page "Download a document").
+
+        Whoever has the URL has the file: never log it.
+        """
+        document_id = positive_id(document_id, "document_id")
+        doing = f"get the download URL of document {document_id} in tenant {self.connection.tenant!r}"
+        with concerning(tenant=self.connection.tenant, document_id=document_id):
+            answer = self._json("GET", f"/api/documents/{document_id}/download", None, doing)
+            with documented_shape(doing, "(not shown: it may hold the URL)"):
+                return str(answer["url"])
+
+    def graphql(self, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Run a GraphQL query and return its ``data``.
+
+        :raises ClarusRejectedError: when the answer has ``errors``, although its HTTP status is 200
+        """
+        doing = f"read from tenant {self.connection.tenant!r}"
+        body = {"query": query, "variables": dict(variables or {})}
+        with concerning(tenant=self.connection.tenant):
+            answer = self._json("POST", "/graphql", body, doing)
+            if isinstance(answer, dict) and answer.get("errors"):
+                raise ClarusRejectedError(f"Could not {doing}: GraphQL says: {described(answer)}")
+            with documented_shape(doing, answer):
+                return dict(answer["data"])
+
+    def run(self, method: str, path: str, json: Any = None) -> Any:
+        """Call any other path of the API; only a ``GET`` is repeated (a retry, after an error that may pass).
+
+        Returns the answer's JSON, ``None`` where the answer has no body (204), and ``bytes`` where the body
+        is of another kind, such as a label's PDF or an export's CSV.
+
+        :param path: such as ``/api/reports/7``
+        :raises ClarusInputError: when it does not begin with ``/``, and could lead to another host
+        """
+        if not path.startswith("/"):
+            raise ClarusInputError(f"path is {path!r}; it must begin with '/', such as /api/reports/7.")
+        doing = f"{method.upper()} {path} in tenant {self.connection.tenant!r}"
+        with concerning(tenant=self.connection.tenant):
+            response = self._call(method.upper(), path, json, doing, repeatable=method.upper() == "GET")
+            return content_of(response)
+
+    def check(self) -> str:
+        """Do once what every wait does, step by step, and return what was found.
+
+        :raises ClarusError: which says what step failed
+        """
+        steps: dict[str, Callable[[], object]] = {
+            "get a token": self._tokens.get,
+            "reach the tenant": lambda: self.graphql("{ __typename }"),
+            "ask for the status of documents": self._documents.check,
+        }
+        for number, (name, step) in enumerate(steps.items(), 1):
+            try:
+                step()
+            except ClarusError as error:
+                raise error.copy(f"Step {number} of {len(steps)}, {name}: {error}") from error
+        found = f"Token, tenant {self.connection.tenant!r} and the query for documents are all right."
+        return found if self.has_id_filter else f"{found} This server takes no filter for ids."
+
+    def _json(self, method: str, path: str, body: Any, doing: str, *, repeatable: bool = True) -> Any:
+        """Call one of the paths that answer JSON; another answer made no sense, so it is asked for again."""
+
+        def send() -> Any:
+            return json_of(self._authorized(method, path, body, doing), doing)
+
+        return retrying(self._attempts, repeatable=repeatable)(send)
+
+    def _call(self, method: str, path: str, body: Any, doing: str, *, repeatable: bool) -> requests.Response:
+        attempt = retrying(self._attempts, repeatable=repeatable)
+        return attempt(self._authorized, method, path, body, doing)
+
+    def _authorized(self, method: str, path: str, body: Any, doing: str) -> requests.Response:
+        token = self._token(self._tokens.get)
+        try:
+            return self._send(method, path, body, doing, token)
+        except ClarusAuthError:
+            # It may have been ended before its time: by a sign-in of the API user, or by another process.
+            return self._send(method, path, body, doing, self._token(lambda: self._tokens.renew(token)))
+
+    def _token(self, source: Callable[[], str]) -> str:
+        try:
+            return source()
+        except ClarusTransientError as error:
+            # Whatever happened to the token request, the call itself was never sent.
+            error.may_have_acted = False
+            raise
+
+    def _send(self, method: str, path: str, body: Any, doing: str, token: str) -> requests.Response:
+        try:
+            response = self._session.request(
+                method,
+                transport.secure(self.connection.base_url) + path,
+                json=body,
+                headers={
+                    "Authorization": f"Bearer {token}",
+                    "X-Clarus-Subdomain": self.connection.tenant,
+                    "Content-Type": "application/json",
+                },
+                **transport.options(self.connection),
+            )
+        except requests.RequestException as error:
+            raise transport.failure(error, doing) from None
+        if response.status_code >= 300:
+            raise error_for(response, doing)
+        return response

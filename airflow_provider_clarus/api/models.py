@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the API answers, parsed once, at the edge; and the one rule for when waiting is over."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from airflow_provider_clarus.api.status import DocumentStatus
+from airflow_provider_clarus.exceptions import (
+    ClarusInputError,
+    ClarusNotFoundError,
+    ClarusReportFailedError,
+)
+
+#: Seconds for which a document may stay out of sight before it counts as gone. Reads come from a replica
+#: (API page "GraphQL"), which has not seen a document that was queued a moment ago.
+MISSING_GRACE = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A generated (or still to be generated) file in one tenant."""
+
+    id: int
+    status: DocumentStatus
+    file_name: str | None = None
+    file_type: str | None = None
+
+    @classmethod
+    def from_rest(cls, resource: Mapping[str, Any]) -> Document:
+        """Parse a JSON:API resource, as ``POST /api/reports/{id}/generate`` answers it."""
+        return cls._parse(resource["id"], resource["attributes"])
+
+    @classmethod
+    def from_graphql(cls, node: Mapping[str, Any]) -> Document:
+        """Parse a ``documents.all`` node, whose id is a string."""
+        return cls._parse(node["id"], node)
+
+    @classmethod
+    def _parse(cls, document_id: Any, fields: Mapping[str, Any]) -> Document:
+        file_name, file_type = fields.get("file_name"), fields.get("file_type")
+        if not (isinstance(file_name, str | None) and isinstance(file_type, str | None)):
+            raise TypeError("file_name and file_type are texts")
+        return cls(
+            id=positive_id(document_id, "id"),
+            status=DocumentStatus.parse(fields["status"]),
+            file_name=file_name,
+            file_type=file_type,
+        )
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Document:
+        """Parse what :meth:`as_dict` returned."""
+        return cls._parse(fields["id"], fields)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what goes into an XCom or a trigger event: plain JSON values."""
+        return asdict(self) | {"status": self.status.value}
+
+
+def finished(
+    document: Document | None, *, document_id: int, tenant: str, missing_for: float
+) -> Document | None:
+    """Return the document when it can be downloaded, ``None`` while it cannot yet.
+
+    :param document: what Clarus last said, ``None`` when it knows no such document
+    :param missing_for: seconds since the first look in a row that did not find it
+    :raises ClarusReportFailedError: when it never will be
+    :raises ClarusNotFoundError: when it has been out of sight for longer than :data:`MISSING_GRACE`
+    """
+    if document is None:
+        if missing_for <= MISSING_GRACE:
+            return None
+        raise ClarusNotFoundError(
+            f"Document {document_id} is not to be found in tenant {tenant!r}, and has not been for "
+            f"{missing_for:.0f} s. Check the id and the tenant; or it was deleted in Clarus.",
+            document_id=document_id,
+            tenant=tenant,
+        )
+    if document.status is DocumentStatus.FAILED:
+        raise ClarusReportFailedError(
+            f"Clarus could not generate document {document_id} in tenant {tenant!r}: its status is 'failed'. "
+            "Run the report in Clarus with the same variables to see why, then clear this task.",
+            document_id=document_id,
+            tenant=tenant,
+        )
+    return document if document.status is DocumentStatus.AVAILABLE else None
+
+
+def positive_id(value: Any, name: str) -> int:
+    """Return a report's or document's id as an integer.
+
+    :raises ClarusInputError: when it is none, before anything is sent
+    """
+    text = str(value).strip()
+    if not re.fullmatch("[1-9][0-9]{0,18}", text):
+        raise ClarusInputError(f"{name} is {value!r}; it must be a positive integer, as Clarus shows it.")
+    return int(text)

@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One HTTP exchange: bounded, explained, and repeated where that is safe."""
+
+__all__ = ["responses", "retries", "transport"]

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an HTTP answer that is not a success means: the server's words, and which error they are."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import requests
+
+from airflow_provider_clarus.exceptions import (
+    ClarusAuthError,
+    ClarusError,
+    ClarusForbiddenError,
+    ClarusNotFoundError,
+    ClarusRejectedError,
+    ClarusTransientError,
+)
+
+#: Characters of a server's words that a message shows.
+WORDS_LIMIT = 500
+#: Seconds: no server is left alone for longer, whatever it says.
+LONGEST_RETRY_AFTER = 3600.0
+
+_PERMANENT = {
+    401: (ClarusAuthError, "Check the connection's credentials; signing in as the API user ends its tokens."),
+    403: (ClarusForbiddenError, "Only a report's owner may generate it; use the owner's credentials."),
+    404: (ClarusNotFoundError, "Check the id and the tenant."),
+}
+
+
+def error_for(response: requests.Response, doing: str) -> ClarusError:
+    """Return the error that an unsuccessful response is.
+
+    :param response: with a status of 300 or more
+    :param doing: what was asked for, with its report or document and tenant, such as
+        ``generate report 7 in tenant 'acme'``
+    """
+    status = response.status_code
+    facts = {"status": status, **_programmatic(response)}
+    said = f"Could not {doing}: Clarus answered {status}: {server_words(response.content).rstrip('.')}."
+    if status == 429 or status >= 500:
+        return ClarusTransientError(
+            said,
+            retry_after=retry_after(response.headers, datetime.now(timezone.utc)),
+            may_have_acted=status not in (429, 503),
+            **facts,
+        )
+    error_class, remedy = _PERMANENT.get(status, (ClarusRejectedError, ""))
+    return error_class(f"{said} {remedy}".rstrip(), **facts)
+
+
+def json_of(response: requests.Response, doing: str) -> Any:
+    """Return the JSON of a successful response.
+
+    :raises ClarusTransientError: when it has none
+    """
+    try:
+        return response.json()
+    except (ValueError, RecursionError):
+        raise ClarusTransientError(
+            f"Could not {doing}: the answer is not JSON: {server_words(response.content)}",
+            status=response.status_code,
+        ) from None
+
+
+def content_of(response: requests.Response) -> Any:
+    """Return what a successful response brings: JSON, ``None`` without a body, or else its bytes.
+
+    109 of the API's operations answer 204, labels answer a PDF, an export answers CSV (API reference).
+    """
+    if not response.content:
+        return None
+    media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if media_type and media_type != "application/json" and not media_type.endswith("+json"):
+        return response.content
+    try:
+        return response.json()
+    except (ValueError, RecursionError):
+        return response.content
+
+
+def _programmatic(response: requests.Response) -> dict[str, Any]:
+    """Return ``code`` and ``symbol`` of the first error, "for programmatic handling" (API page "Errors")."""
+    try:
+        error = response.json()["errors"][0]
+        facts = {"code": error.get("code"), "symbol": error.get("symbol")}
+    except (ValueError, RecursionError, TypeError, KeyError, IndexError, AttributeError):
+        return {}
+    return {name: value for name, value in facts.items() if isinstance(value, str | int)}
+
+
+def server_words(body: bytes) -> str:
+    """Return what the server said, for a person: its ``errors``, its ``error``, or the start of the body."""
+    text = body[: 16 * WORDS_LIMIT].decode("utf-8", "replace")
+    try:
+        words = documented_words(json.loads(body))
+    except (ValueError, RecursionError):
+        words = None
+    words = words or re.sub(r"<(script|style).*?</\1>|<[^<>]*>", " ", text, flags=re.DOTALL | re.IGNORECASE)
+    return shortened(words) or "(an empty body)"
+
+
+def described(answer: Any) -> str:
+    """Return the same of an answer that is parsed already; the start of it all, where it says nothing."""
+    try:
+        return shortened(documented_words(answer) or str(answer))
+    except (ValueError, RecursionError):
+        return "(what cannot be shown)"
+
+
+@contextmanager
+def documented_shape(doing: str, answer: Any) -> Iterator[None]:
+    """Let the parsing of an answer inside fail as what it is: an answer that made no sense.
+
+    :raises ClarusTransientError: with ``answer`` in its message
+    """
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise ClarusTransientError(
+            f"Could not {doing}: the answer has not the documented shape: {described(answer)}"
+        ) from None
+
+
+def without_query(text: str) -> str:
+    """Cut the query string of every URL or path in ``text``: that of a presigned URL is a secret."""
+    return re.sub(r"\?[^\s'\"<>]+", "?…", text)
+
+
+def shortened(text: str) -> str:
+    """Return what a message shows of a text: one line, of bounded length, without query strings."""
+    words = without_query(" ".join(text[: 16 * WORDS_LIMIT].split()))
+    return words[:WORDS_LIMIT] + "…" if len(words) > WORDS_LIMIT else words
+
+
+def documented_words(answer: Any) -> str | None:
+    """Return what an answer says where the API puts its errors, ``None`` where it says nothing there.
+
+    REST says ``errors[].details``, GraphQL ``errors[].message``, a 401 ``error``, and OAuth also
+    ``error_description``.
+    """
+    if not isinstance(answer, dict):
+        return None
+    errors = answer.get("errors")
+    if isinstance(errors, list):
+        words = [error.get("details") or error.get("message") for error in errors if isinstance(error, dict)]
+        return "; ".join(str(word) for word in words if word) or None
+    return ": ".join(str(answer[key]) for key in ("error", "error_description") if answer.get(key)) or None
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Return the seconds that ``Retry-After`` asks for, as a number or as an HTTP date; an hour at most."""
+    value = headers.get("Retry-After", "").strip()
+    if value.isascii() and value.isdigit():
+        return min(float(value), LONGEST_RETRY_AFTER)
+    try:
+        seconds = (parsedate_to_datetime(value) - now).total_seconds()
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return min(max(0.0, seconds), LONGEST_RETRY_AFTER)

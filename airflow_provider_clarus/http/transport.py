@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How requests to the API and the token endpoint travel: bounded in time and size, and never redirected."""
+
+from __future__ import annotations
+
+from http.client import HTTPException
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError, NewConnectionError
+
+from airflow_provider_clarus.connection.connection import ClarusConnection
+from airflow_provider_clarus.exceptions import ClarusConfigError, ClarusError, ClarusTransientError
+from airflow_provider_clarus.http._deadline import POOLS, Deadline
+from airflow_provider_clarus.http.responses import shortened
+
+#: Bytes of an answer that are read. A page of 100 documents has about 20 kB.
+MAX_BODY = 8 * 1024 * 1024
+
+
+class BoundedAdapter(HTTPAdapter):
+    """Read the whole answer here, within a bound of bytes and of seconds.
+
+    Whatever goes wrong on the way is a ``requests.RequestException``.
+    """
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make the connections that keep to a deadline."""
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = POOLS
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        """Make such connections for a proxy, too; one that speaks SOCKS has its own."""
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        if not proxy.lower().startswith("socks"):
+            manager.pool_classes_by_scheme = POOLS
+        return manager
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        """Send a request and read its answer."""
+        request.headers["Accept-Encoding"] = "identity"
+        with Deadline(kwargs["timeout"]) as deadline:
+            try:
+                response = super().send(request, *args, **{**kwargs, "stream": True})
+                with response:
+                    response._content = _body(response)
+            except requests.RequestException as error:
+                failed: requests.RequestException | None = error
+            except (OSError, HTTPError, HTTPException, ValueError) as error:
+                failed = requests.ConnectionError(error)
+            else:
+                failed = None
+        if deadline.over and not isinstance(failed, requests.ConnectTimeout):
+            raise requests.ReadTimeout(f"the answer took over {kwargs['timeout']:g} s, the timeout")
+        if failed:
+            raise failed
+        return response
+
+
+class PlainAdapter(BoundedAdapter):
+    """Plain HTTP for a server without TLS, asked for as ``https://``.
+
+    oauthlib refuses ``http://`` URLs, and its only switch is an environment variable of the whole process.
+    """
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        """Send a request to the same place without TLS."""
+        assert request.url is not None  # noqa: S101 - a prepared request has one
+        request.url = request.url.replace("https://", "http://", 1)
+        return super().send(request, *args, **kwargs)
+
+
+def _body(response: requests.Response) -> bytes:
+    """Read the body as it is sent: what it would become when unpacked has no bound."""
+    if (encoding := response.headers.get("Content-Encoding", "identity")) != "identity":
+        raise requests.exceptions.ContentDecodingError(f"the answer is packed ({encoding!r}), unasked")
+    body = bytearray()
+    while chunk := response.raw.read(64 * 1024, decode_content=False):
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise requests.exceptions.ContentDecodingError(f"the answer has over {MAX_BODY} bytes")
+    return bytes(body)
+
+
+def mount(session: requests.Session, url: str) -> None:
+    """Make a session travel as this module says, to ``url`` and what is below it, and nowhere else."""
+    # No redirect is followed, wherever it leads, and its address is not even looked at.
+    session.get_redirect_target = lambda response: None  # type: ignore[assignment, method-assign]
+    session.mount("https://", PlainAdapter() if url.startswith("http://") else BoundedAdapter())
+
+
+def secure(url: str) -> str:
+    """Return the ``https://`` form under which a session of ours knows a URL."""
+    return url.replace("http://", "https://", 1)
+
+
+def options(connection: ClarusConnection) -> dict[str, Any]:
+    """Return what each request is given.
+
+    Given to the request and not set on the session, where ``REQUESTS_CA_BUNDLE`` would win over ``verify``.
+    """
+    return {
+        "timeout": connection.timeout,
+        "verify": connection.verify,
+        "proxies": dict(connection.proxies),
+    }
+
+
+def failure(error: requests.RequestException, doing: str) -> ClarusError:
+    """Return the error that a request without an answer is.
+
+    :param doing: what was asked for, as in :func:`airflow_provider_clarus.http.responses.error_for`
+    """
+    cause = error.args[0] if error.args else None
+    reason = getattr(cause, "reason", None) or error
+    said = f"Could not {doing}: {type(error).__name__}: {shortened(str(reason))}"
+    if "certificate" in str(reason).lower():
+        return ClarusConfigError(f"{said}. If the server is right, give its CA bundle in extra verify.")
+    never_sent = (requests.exceptions.ConnectTimeout, requests.exceptions.ProxyError, NewConnectionError)
+    unsent = isinstance(error, never_sent) or isinstance(reason, never_sent)
+    remedy = " Check the connection's host, proxies and the network." if unsent else ""
+    return ClarusTransientError(f"{said}.{remedy}", may_have_acted=not unsent)

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The bytes behind a presigned URL, in order, over as many connections as it takes.
+
+The URL is the only credential here, and it stays here: no message, exception or log line carries its query
+string. Nothing of Clarus is sent along: no bearer token, no tenant header, no cookie, no ``.netrc`` entry.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from collections.abc import Callable, Generator, Mapping
+from http.cookiejar import DefaultCookiePolicy
+from logging import Logger
+from typing import Any
+
+import requests
+from urllib3.exceptions import HTTPError
+
+from airflow_provider_clarus.exceptions import (
+    ClarusError,
+    ClarusNotFoundError,
+    ClarusPermanentError,
+    ClarusRejectedError,
+    ClarusTransientError,
+)
+from airflow_provider_clarus.http import transport
+from airflow_provider_clarus.http.responses import server_words, without_query
+from airflow_provider_clarus.landing._source import ObjectChangedError, Source
+from airflow_provider_clarus.landing._urls import check_redirect, check_url, queries_unlogged
+
+#: Bytes per read.
+CHUNK = 512 * 1024
+#: Failures in a row, with less than ``PROGRESS`` bytes between two of them, that a transfer outlives.
+BREAKS = 7
+PROGRESS = 1024 * 1024
+REDIRECTS = 5
+#: Fresh URLs in a row that a storage may refuse: Clarus makes no better one then.
+REFUSALS = 1
+#: Seconds.
+LONGEST_PAUSE = 30.0
+#: Bytes of an error's body that are looked at.
+ERROR_BODY = 4096
+
+
+class _BrokenError(Exception):
+    """One connection is of no more use; the next may be."""
+
+
+class Download:
+    """An object, read from its start by each call of :meth:`chunks`.
+
+    :param get_url: asks for a presigned URL: at the start, and again when the storage refuses the last one
+    :param verify: as in ``requests``: whether TLS is verified, or the path of a CA bundle
+    :param timeout: seconds without a byte after which a connection counts as broken
+    """
+
+    def __init__(
+        self,
+        get_url: Callable[[], str],
+        *,
+        verify: bool | str,
+        proxies: Mapping[str, str] | None,
+        timeout: float,
+        log: Logger,
+    ) -> None:
+        self.source = Source()
+        self._get_url = get_url
+        self._url: str | None = None
+        self._options: dict[str, Any] = {"verify": verify, "proxies": dict(proxies or {}), "timeout": timeout}
+        self._refusals = 0
+        self._log = log
+
+    def chunks(self) -> Generator[bytes, None, None]:
+        """Yield the body, whole, in order and once.
+
+        :raises ObjectChangedError: the object cannot be read on; starting over may help.
+        :raises ClarusTransientError: too many connections broke one after another.
+        :raises ClarusNotFoundError: the object is gone.
+        :raises ClarusPermanentError: the URL leads nowhere good, or the request itself is refused.
+        """
+        self.source = Source()
+        offset = reached = breaks = 0
+        end = None
+        with queries_unlogged(), _BareSession() as session:
+            while True:
+                problem: ClarusError | str
+                try:
+                    with self._open(session, offset, resume=offset > 0 or end is not None) as response:
+                        if not self._continues(response, offset, end):
+                            return
+                        while chunk := response.raw.read(CHUNK, decode_content=False):
+                            offset += len(chunk)
+                            yield chunk
+                    if offset == self.source.size:
+                        return
+                    if self.source.size is None and end != offset:
+                        # Nothing says whether this was all: ask for what comes behind it.
+                        end = offset
+                        continue
+                    problem = f"it ended at byte {offset} of {self.source.size}"
+                except _BrokenError as error:
+                    problem = str(error)
+                except (requests.RequestException, HTTPError, OSError) as error:
+                    problem = _failure(error)
+                # Raised out here so that no exception with the URL in it stays behind as the context.
+                if isinstance(problem, ClarusPermanentError):
+                    raise problem
+                breaks = 1 if offset - reached >= PROGRESS else breaks + 1
+                reached = offset
+                if breaks > BREAKS:
+                    raise ClarusTransientError(
+                        f"The download broke {breaks} times in a row, at last at byte {offset}: {problem}"
+                    )
+                self._log.warning("The download broke at byte %d, going on: %s", offset, problem)
+                time.sleep(_pause(breaks))
+
+    def _open(self, session: requests.Session, offset: int, resume: bool) -> requests.Response:
+        """Ask for what comes from ``offset`` on; the status of the answer is 200, 206 or 416."""
+        self._url = self._url or self._get_url()
+        url = check_url(self._url)
+        headers = {}
+        if resume:
+            headers["Range"] = f"bytes={offset}-"
+            if self.source.validator:
+                headers["If-Range"] = self.source.validator
+        for _ in range(REDIRECTS + 1):
+            response = session.get(url, headers=headers, stream=True, **self._options)
+            if not response.is_redirect:
+                break
+            response.close()
+            url = check_redirect(url, response.headers["Location"])
+        else:
+            raise ClarusRejectedError(f"The download URL was redirected more than {REDIRECTS} times")
+        if response.status_code == 200 or (resume and response.status_code in (206, 416)):
+            self._refusals = 0
+            return response
+        with response:
+            raise self._refusal(response)
+
+    def _refusal(self, response: requests.Response) -> Exception:
+        """Return what an answer without the file means."""
+        status = response.status_code
+        code, words = _storage_words(response)
+        said = f"the storage answered {status}: {words}"
+        if status in (401, 403) or code == "ExpiredToken":
+            self._url = None
+            self._refusals += 1
+            if self._refusals > REFUSALS:
+                return ClarusTransientError(f"A download URL that Clarus had just made was refused: {said}")
+            return _BrokenError(said)
+        if status == 429 or status >= 500:
+            return _BrokenError(said)
+        if status in (404, 410):
+            return ClarusNotFoundError(f"The document's file is gone: {said}")
+        return ClarusRejectedError(f"Could not download the document's file: {said}")
+
+    def _continues(self, response: requests.Response, offset: int, end: int | None) -> bool:
+        """Tell whether a body follows that goes on from ``offset``, rather than that ``end`` was the end."""
+        if response.status_code == 416:
+            self.source.check_end(offset, response.headers)
+            return False
+        if response.status_code == 206:
+            self.source.check_rest(offset, response.headers)
+            return True
+        source = Source.of(response.headers)
+        if offset == 0 and end is None:
+            self.source = source
+            return True
+        if offset == end and source.etag == self.source.etag and source.size in (None, offset):
+            self.source.size = offset
+            if source.size is None and not source.md5:
+                self._log.warning(
+                    "Nothing that the storage says tells whether these %d bytes are all", offset
+                )
+            return False
+        raise ObjectChangedError("the storage sent the object from its start again")
+
+
+class _BareSession(requests.Session):
+    """Sends what it is given and nothing of its own; the environment's proxies and CA bundle count."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.headers["Accept-Encoding"] = "identity"
+        # Keeps requests from looking into .netrc.
+        self.auth = lambda request: request
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """Follow none: each has to be checked first."""
+        return None
+
+
+def _failure(error: Exception) -> ClarusError:
+    """Return the error that a broken connection is, without the URL in it."""
+    if isinstance(error, requests.RequestException):
+        failure = transport.failure(error, "download the document's file")
+        return type(failure)(without_query(str(failure)))
+    return ClarusTransientError(without_query(f"{type(error).__name__}: {error}"))
+
+
+def _storage_words(response: requests.Response) -> tuple[str, str]:
+    """Return S3's error code, empty if there is none, and words for a person.
+
+    Only code and message are shown: next to them S3 repeats the signature.
+    (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html)
+    """
+    try:
+        body = response.raw.read(ERROR_BODY, decode_content=True)
+    except (HTTPError, OSError):
+        body = b""
+    text = body.decode("utf-8", "replace")
+    found = dict(re.findall(r"<(Code|Message)>([^<]*)<", text))
+    if "Code" not in found:
+        return "", without_query(server_words(body))
+    return found["Code"], f"{found['Code']}: {found.get('Message', '')}"
+
+
+def _pause(breaks: int) -> float:
+    """Return seconds to wait after so many breaks in a row; none after the first."""
+    if breaks == 1:
+        return 0.0
+    return min(LONGEST_PAUSE, 0.5 * 2.0 ** (breaks - 2)) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret

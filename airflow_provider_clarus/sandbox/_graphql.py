@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``POST /graphql``: a real schema, so that a wrong query is refused in the words of a real server."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import lru_cache
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    GraphQLResolveInfo,
+    build_schema,
+    execute_sync,
+    parse,
+    validate,
+)
+
+from airflow_provider_clarus.sandbox._filters import Node, matching
+from airflow_provider_clarus.sandbox.documents import Document, Store
+from airflow_provider_clarus.sandbox.reports import Report
+
+PAGE = 100
+
+SDL = """
+scalar ISO8601DateTime
+input IdInputType { eq: ID, in: [ID!], gt: ID, gteq: ID, lt: ID, lteq: ID, filled: Boolean }
+input StringInputType { eq: String, ilike: String, like: String, in: [String!], between: [String!] }
+input DatetimeInputType {
+  eq: ISO8601DateTime, from: ISO8601DateTime, to: ISO8601DateTime, between: [ISO8601DateTime!]
+}
+type PageInfo { hasNextPage: Boolean!, endCursor: String }
+
+input DocumentFilterType {
+  id: IdInputType
+  file_name: StringInputType, category: StringInputType, status: StringInputType, file_type: StringInputType
+  created_at: DatetimeInputType
+}
+type Document {
+  id: ID!, file_name: String, file_type: String, category: String, status: String
+  created_at: ISO8601DateTime, updated_at: ISO8601DateTime
+}
+type DocumentEdge { cursor: String!, node: Document }
+type DocumentConnection { edges: [DocumentEdge], pageInfo: PageInfo! }
+type Documents { all(filter: DocumentFilterType, first: Int, after: String): DocumentConnection }
+
+input ReportFilterType { id: IdInputType, name: StringInputType, report_type: StringInputType }
+type ReportQuery { id: ID!, name: String }
+type Report {
+  id: ID!, name: String, description: String, report_type: String, source_path: String, generic: Boolean
+  uuid: String, report_query: ReportQuery
+}
+type ReportEdge { cursor: String!, node: Report }
+type ReportConnection { edges: [ReportEdge], pageInfo: PageInfo! }
+type Reports { all(filter: ReportFilterType, first: Int, after: String): ReportConnection }
+
+type Query { documents: Documents, reports: Reports }
+"""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a resolver needs to know of the request."""
+
+    store: Store
+    tenant: str
+
+
+class GraphQL:
+    """Answers queries over one store."""
+
+    def __init__(self, store: Store, *, id_filter: bool):
+        self._store = store
+        sdl = SDL if id_filter else re.sub(r"(DocumentFilterType \{\s+)id: IdInputType", r"\1", SDL)
+        self._schema = build_schema(sdl)
+        self._checked = lru_cache(maxsize=64)(self._check)
+
+    def answer(self, tenant: str, request: object) -> dict[str, Any]:
+        """Return the body of the answer to ``{"query", "variables", "operationName"}``."""
+        if not isinstance(request, dict) or not isinstance(request.get("query"), str):
+            return {"errors": [{"message": "No query string was present"}]}
+        try:
+            query = self._checked(request["query"])
+        except GraphQLError as error:
+            return {"errors": [error.formatted]}
+        if isinstance(query, list):
+            return {"errors": query}
+        result = execute_sync(
+            self._schema,
+            query,
+            root_value={"documents": {"all": _documents}, "reports": {"all": _reports}},
+            context_value=Context(self._store, tenant),
+            variable_values=request.get("variables"),
+            operation_name=request.get("operationName"),
+        )
+        return dict(result.formatted)
+
+    def _check(self, query: str) -> DocumentNode | list[Any]:
+        """Parse and validate once per query text: it takes longer than the execution."""
+        document = parse(query)
+        errors = validate(self._schema, document)
+        return [error.formatted for error in errors] if errors else document
+
+
+def _documents(info: GraphQLResolveInfo[Context], **arguments: Any) -> Node:
+    context = info.context
+    conditions = arguments.get("filter") or {}
+    start = _decode(arguments.get("after"))
+    found = (
+        document
+        for document in _candidates(context, conditions.get("id") or {}, start)
+        if document.age >= document.report.replica_lag
+    )
+    return _page(matching(map(_document_node, found), conditions), arguments.get("first"))
+
+
+def _candidates(context: Context, ids: Mapping[str, Any], start: int) -> Iterable[Document]:
+    """Return the tenant's documents from there on; when they are asked for by id, no others are looked at."""
+    wanted = ids.get("in") if ids.get("eq") is None else [ids["eq"]]
+    if wanted is None:
+        return context.store.documents_after(context.tenant, start)
+    numbers = sorted({int(text) for text in wanted if text.isdecimal()})
+    documents = (context.store.document(context.tenant, number) for number in numbers if number > start)
+    return [document for document in documents if document]
+
+
+def _reports(info: GraphQLResolveInfo[Context], **arguments: Any) -> Node:
+    start = _decode(arguments.get("after"))
+    reports = info.context.store.reports_of(info.context.tenant)
+    nodes = [_report_node(report) for report in reports if report.id > start]
+    return _page(matching(nodes, arguments.get("filter") or {}), arguments.get("first"))
+
+
+def _document_node(document: Document) -> Node:
+    if document.poisoned:
+        raise GraphQLError(f"Document {document.id} could not be read.")
+    available = document.available
+    return {
+        "id": str(document.id),
+        "file_name": document.file_name if available else None,
+        "file_type": document.file_type if available else None,
+        "category": "report",
+        "status": document.status,
+        "created_at": _iso(document.created),
+        "updated_at": _iso(document.updated),
+    }
+
+
+def _report_node(report: Report) -> Node:
+    return {
+        "id": str(report.id),
+        "name": report.name,
+        "description": None,
+        "report_type": "table",
+        "source_path": "data.stock_balances.all",
+        "generic": False,
+        "uuid": f"00000000-0000-4000-8000-{report.id:012d}",
+        "report_query": {"id": str(report.id), "name": report.name},
+    }
+
+
+def _page(nodes: Iterable[Node], first: int | None) -> Node:
+    """Return one page of a connection; the cap holds whatever was asked for."""
+    limit = PAGE if first is None else max(0, min(first, PAGE))
+    page = list(itertools.islice(nodes, limit + 1))
+    edges = [{"cursor": _encode(node["id"]), "node": node} for node in page[:limit]]
+    return {
+        "edges": edges,
+        "pageInfo": {"hasNextPage": len(page) > limit, "endCursor": edges[-1]["cursor"] if edges else None},
+    }
+
+
+def _encode(node_id: str) -> str:
+    return base64.b64encode(node_id.encode()).decode()
+
+
+def _decode(cursor: str | None) -> int:
+    if cursor is None:
+        return 0
+    try:
+        return int(base64.b64decode(cursor, validate=True))
+    except ValueError:
+        raise GraphQLError(f"Invalid cursor: {cursor!r}.") from None
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The variables of one run of a task: what the DAG passes, the run's window, and what a late run refuses."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from airflow_provider_clarus.variables.relative import check_relative
+from airflow_provider_clarus.variables.values import VariableFormat, Variables, to_api
+from airflow_provider_clarus.variables.windows import interval_variables
+
+log = logging.getLogger(__name__)
+
+
+def variables_of_run(
+    context: Mapping[str, Any],
+    variables: Variables,
+    *,
+    window_names: Sequence[str] | None,
+    allow_relative: bool,
+    zone: ZoneInfo,
+    variable_format: VariableFormat,
+) -> list[dict[str, str]]:
+    """Return what a task sends, in the form of ``POST /api/reports/{id}/generate``.
+
+    :param context: the task's, of which the data interval, the run and the DAG's timetable are read
+    :param variables: as :func:`~airflow_provider_clarus.variables.values.to_api` takes them
+    :param window_names: the operator's ``interval_variables``
+    :param allow_relative: the operator's ``allow_relative_variables``
+    :param zone: the tenant's time zone
+    :raises ClarusInputError: for whatever would not certainly mean to the server what it means in the DAG
+    """
+    start, end = context.get("data_interval_start"), context.get("data_interval_end")
+    dag = context.get("dag")
+    window = window_names and interval_variables(
+        window_names, start, end, timetable_name=type(dag.timetable).__name__ if dag else "the timetable"
+    )
+    sent = to_api(variables, window or None, timezone=zone, variable_format=variable_format)
+    warnings = check_relative(
+        sent,
+        interval_start=start,
+        interval_end=end,
+        now=datetime.now(timezone.utc),
+        is_backfill=getattr(context.get("dag_run"), "run_type", None) == "backfill",
+        allow=allow_relative,
+    )
+    for warning in warnings:
+        log.warning(warning)
+    return sent

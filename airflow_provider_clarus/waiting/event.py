@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a trigger's event says of a wait that is over, version 1, in plain JSON values.
+
+``{"version": 1, "document": {"id", "status", "file_name", "file_type"}}``, or
+``{"version": 1, "error": {"kind", "message", …}}``, in which the facts of
+:class:`~airflow_provider_clarus.exceptions.ClarusError` follow, as far as they are known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from airflow_provider_clarus.api.models import Document
+from airflow_provider_clarus.exceptions import ClarusError, ClarusTransientError
+
+VERSION = 1
+
+
+def event_of(outcome: Document | ClarusError) -> dict[str, Any]:
+    """Return the event that tells of a document, or of the error that ended the wait."""
+    name = "document" if isinstance(outcome, Document) else "error"
+    return {"version": VERSION, name: outcome.as_dict()}
+
+
+def document_of(event: Mapping[str, Any] | None) -> Document:
+    """Return the document that an event brings.
+
+    :raises ClarusError: the error that it brings, or when it is no event of ours
+    """
+    outcome = _outcome(event)
+    if outcome is None:
+        raise ClarusTransientError(
+            f"The trigger sent no event that can be understood: {event!r}. Clear the task."
+        )
+    if isinstance(outcome, ClarusError):
+        raise outcome
+    return outcome
+
+
+def _outcome(event: Mapping[str, Any] | None) -> Document | ClarusError | None:
+    with suppress(TypeError, ValueError, KeyError):
+        match event:
+            case {"version": 1, "document": {"id": _, "status": _} as fields}:
+                return Document.from_dict(fields)
+            case {"version": 1, "error": {"kind": str(_), "message": str(_)} as fields}:
+                return ClarusError.from_dict(fields)
+    return None

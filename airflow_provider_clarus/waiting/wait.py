@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A task's wait for a document: looked at in the worker, or handed to the triggerer."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from airflow_provider_clarus.api.models import Document
+from airflow_provider_clarus.exceptions import ClarusTimeoutError, ClarusTransientError
+from airflow_provider_clarus.hooks.clarus import ClarusHook
+from airflow_provider_clarus.waiting.watch import Watch
+
+log = logging.getLogger(__name__)
+
+
+class Wait:
+    """Waiting for one document, from now on.
+
+    :param interval: seconds between two looks
+    :param timeout: seconds from now until the deadline
+    """
+
+    def __init__(self, hook: ClarusHook, document_id: int, *, interval: float, timeout: float) -> None:
+        now = time.time()
+        self._hook = hook
+        self.interval = interval
+        self._watch = Watch(document_id, since=now, deadline=now + timeout)
+
+    @property
+    def document_id(self) -> int:
+        """The document that is waited for."""
+        return self._watch.document_id
+
+    @property
+    def clarus_conn_id(self) -> str:
+        """The Airflow connection through which it is looked at."""
+        return self._hook.clarus_conn_id
+
+    @property
+    def subdomain(self) -> str | None:
+        """The tenant, where it is not the connection's own."""
+        return self._hook.subdomain
+
+    @property
+    def since(self) -> float:
+        """When the wait began, in seconds since the epoch."""
+        return self._watch.since
+
+    @property
+    def deadline(self) -> float:
+        """When it ends, in seconds since the epoch."""
+        return self._watch.deadline
+
+    def look(self) -> Document | None:
+        """Ask Clarus once; return the document when it is available, ``None`` while it is not yet.
+
+        :raises ClarusReportFailedError: when it never will be
+        :raises ClarusNotFoundError: when it is out of sight for good
+        """
+        tenant = self._hook.client.connection.tenant
+        try:
+            document = self._hook.get_document(self._watch.document_id)
+        except ClarusTransientError as error:
+            log.warning("%s Still waiting for document %d.", error, self._watch.document_id)
+            return None
+        return self._watch.take(document, tenant=tenant, now=time.time())
+
+    def block(self) -> Document:
+        """Look until the document is available, in this worker.
+
+        :raises ClarusTimeoutError: at the deadline, after one last look
+        """
+        while True:
+            is_last_look = time.time() >= self._watch.deadline
+            if document := self.look():
+                return document
+            if is_last_look:
+                raise self.timed_out()
+            time.sleep(max(0.0, min(self.interval, self._watch.deadline - time.time())))
+
+    def timed_out(self) -> ClarusTimeoutError:
+        """Return the error of a wait that has taken too long."""
+        return self._watch.timed_out(self._hook.client.connection.tenant, time.time())

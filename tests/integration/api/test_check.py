@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Airflow's Test button says of a connection."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from airflow_provider_clarus.api.documents import DOCUMENTS_QUERY
+from airflow_provider_clarus.hooks.clarus import ClarusHook
+from airflow_provider_clarus.sandbox.faults import HTML_ERROR, Fault
+from airflow_provider_clarus.sandbox.server import Sandbox
+
+Test = Callable[..., tuple[bool, str]]
+
+
+@pytest.fixture
+def pressed(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Test:
+    """Press Test, after changing some of the connection's fields."""
+
+    def press(to: Sandbox = sandbox, **changes: Any) -> tuple[bool, str]:
+        connection = json.dumps({**json.loads(to.connection_json), **changes})
+        monkeypatch.setenv("AIRFLOW_CONN_CLARUS_DEFAULT", connection)
+        return ClarusHook().test_connection()
+
+    return press
+
+
+def test_success_names_what_was_tried(pressed: Test, sandbox: Sandbox) -> None:
+    said = "Token, tenant 'acme' and the query for documents are all right."
+    assert pressed() == (True, said)
+    assert [request.endpoint for request in sandbox.requests] == ["token", "graphql", "graphql"]
+    assert sandbox.requests[-1].json["query"] == DOCUMENTS_QUERY
+    assert sandbox.requests[-1].json["variables"]["first"] == 1
+
+
+def test_a_server_without_an_id_filter_is_all_right_too(pressed: Test) -> None:
+    with Sandbox(id_filter=False) as other:
+        works, said = pressed(other)
+    assert works
+    assert said.endswith("This server takes no filter for ids.")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"password": "wrong"},
+            "Step 1 of 3, get a token: .*401: invalid_client.*Check the connection's login",
+        ),
+        ({"port": 1}, "Step 1 of 3, get a token: .*refused.*Check the connection's host"),
+        ({"schema": "initech"}, "Step 2 of 3, reach the tenant: .*'initech'.*404.*tenant"),
+        ({"schema": ""}, "no tenant. Enter the tenant's subdomain"),
+        ({"password": None}, "needs password"),
+        ({"extra": {"grant_type": "access_token", "access_token": "old"}}, "Step 2 of 3.*access token"),
+    ],
+)
+def test_failure_names_the_step_and_what_to_do(pressed: Test, changes: dict[str, Any], said: str) -> None:
+    works, message = pressed(**changes)
+    assert not works
+    assert re.search(said, message), message
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("graphql", status=200, body={"errors": [{"message": "Field 'file_type' doesn't exist"}]}),
+        Fault("graphql", status=200, body={"data": {"documents": None}}),
+        Fault("graphql", status=200, body=HTML_ERROR),
+    ],
+)
+def test_a_schema_that_has_changed_shows_before_the_night(
+    pressed: Test, sandbox: Sandbox, fault: Fault
+) -> None:
+    def later() -> None:
+        sandbox.inject(fault)
+
+    sandbox.inject(Fault("graphql", before=later, times=1))
+    works, message = pressed()
+    assert not works
+    assert message.startswith("Step 3 of 3, ask for the status of documents: ")
+
+
+def test_an_outage_is_told_after_one_try(pressed: Test, sandbox: Sandbox) -> None:
+    sandbox.inject(Fault("graphql", status=503, body=HTML_ERROR))
+    works, message = pressed()
+    assert not works
+    assert "503" in message
+    assert sandbox.count("graphql") == 1

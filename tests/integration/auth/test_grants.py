@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a connection gets its tokens: by itself, by a user's refresh token, or not at all."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+
+from airflow_provider_clarus.auth.tokens import TokenSource
+from airflow_provider_clarus.connection.connection import ClarusConnection
+from airflow_provider_clarus.exceptions import ClarusAuthError, ClarusForbiddenError
+from airflow_provider_clarus.hooks.clarus import ClarusHook
+from airflow_provider_clarus.sandbox.faults import Fault
+from airflow_provider_clarus.sandbox.oauth import USER
+from airflow_provider_clarus.sandbox.reports import Report
+from airflow_provider_clarus.sandbox.server import Sandbox
+from tests.integration.conftest import Connect
+
+STORED: list[tuple[str, str]] = []
+
+
+def store(conn_id: str, refresh_token: str) -> None:
+    STORED.append((conn_id, refresh_token))
+
+
+@pytest.fixture
+def refreshing(connect: Connect, sandbox: Sandbox) -> ClarusConnection:
+    """A connection with a user's refresh token, as the login command prints it."""
+    token = sandbox.issue_token(USER)["refresh_token"]
+    return connect(grant_type="refresh_token", refresh_token=token).connection
+
+
+def used_refresh_tokens(sandbox: Sandbox) -> list[str]:
+    asked = [request for request in sandbox.requests if request.endpoint == "token"]
+    assert all(request.status == 200 for request in asked)
+    return [parse_qs(request.body.decode())["refresh_token"][0] for request in asked]
+
+
+def test_only_the_user_who_owns_a_report_can_generate_it(connect: Connect, sandbox: Sandbox) -> None:
+    sandbox.add_report(Report(id=8, owner=USER))
+    with pytest.raises(ClarusForbiddenError):
+        connect().generate_report(8)
+    user = connect(grant_type="refresh_token", refresh_token=sandbox.issue_token(USER)["refresh_token"])
+    assert user.generate_report(8).id in sandbox.documents
+
+
+def test_a_new_refresh_token_is_used_from_then_on_by_every_process(
+    refreshing: ClarusConnection, sandbox: Sandbox
+) -> None:
+    process = TokenSource(refreshing, print)
+    process.renew(process.get())
+    another_process = TokenSource(refreshing, print)
+    another_process.renew(another_process.get())
+    for _ in range(2):  # The first gets what the other process has left for it.
+        process.renew(process.get())
+    used = used_refresh_tokens(sandbox)
+    assert used[0] == refreshing.refresh_token
+    assert len(set(used)) == len(used) == 4
+
+
+def test_a_process_that_shares_nothing_keeps_it_for_itself(
+    refreshing: ClarusConnection, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(Path(tempfile.gettempdir(), "missing")))
+    tokens = TokenSource(refreshing, print)
+    for _ in range(3):
+        tokens.renew(tokens.get())
+    assert len(set(used_refresh_tokens(sandbox))) == 4
+
+
+def test_processes_with_the_old_and_the_stored_refresh_token_get_along(
+    refreshing: ClarusConnection, sandbox: Sandbox
+) -> None:
+    stored: list[str] = []
+    old = TokenSource(refreshing, print, stored.append)
+    token = old.get()
+    new = TokenSource(replace(refreshing, refresh_token=stored[-1]), print, stored.append)
+    assert new.get() == token
+    assert sandbox.count("token") == 1
+    token = new.renew(token)
+    assert old.renew("") == old.get()
+    old.renew(token)
+    new.renew(new.get())
+    used = used_refresh_tokens(sandbox)
+    assert len(set(used)) == len(used)
+    assert used == [refreshing.refresh_token, *stored[:-1]]
+
+
+def test_each_new_refresh_token_goes_where_the_configuration_says(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__CLARUS__ON_REFRESH_TOKEN", f"{__name__}.store")
+    first = sandbox.issue_token(USER)["refresh_token"]
+    connection: dict[str, Any] = json.loads(sandbox.connection_json)
+    connection["extra"] = {"grant_type": "refresh_token", "refresh_token": first}
+    monkeypatch.setenv("AIRFLOW_CONN_CLARUS_USER", json.dumps(connection))
+    STORED.clear()
+    ClarusHook("clarus_user").get_documents([1])
+    sandbox.revoke_tokens()
+    ClarusHook("clarus_user").get_documents([1])
+    assert [conn_id for conn_id, _ in STORED] == ["clarus_user", "clarus_user"]
+    assert STORED[0][1] == parse_qs(sandbox.requests[-2].body.decode())["refresh_token"][0]
+
+
+def test_a_store_that_fails_fails_no_task(
+    refreshing: ClarusConnection, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(refresh_token: str) -> None:
+        raise OSError("no vault today")
+
+    tokens = TokenSource(refreshing, print, broken)
+    assert tokens.renew(tokens.get())
+    assert "was not stored" in caplog.text
+
+
+def test_a_server_need_not_rotate(refreshing: ClarusConnection, sandbox: Sandbox) -> None:
+    answers = [{"access_token": "first"}, {"access_token": "second"}]
+    for answer in answers:
+        sandbox.inject(Fault("token", status=200, body=answer, times=1))
+    tokens = TokenSource(refreshing, print)
+    assert tokens.renew(tokens.get()) == "second"
+    assert used_refresh_tokens(sandbox) == [refreshing.refresh_token] * 2
+
+
+def test_a_refresh_token_that_was_used_elsewhere_is_refused_with_the_way_out(
+    refreshing: ClarusConnection, sandbox: Sandbox, connect: Connect
+) -> None:
+    TokenSource(refreshing, print).get()
+    elsewhere = connect(grant_type="refresh_token", refresh_token=refreshing.refresh_token, scope="other")
+    with pytest.raises(ClarusAuthError, match=r"invalid_grant.*airflow_provider_clarus\.login"):
+        elsewhere.get_documents([1])
+
+
+def test_new_refresh_tokens_are_announced_as_secrets(refreshing: ClarusConnection, sandbox: Sandbox) -> None:
+    secrets: list[str] = []
+    tokens = TokenSource(refreshing, secrets.append)
+    tokens.renew(tokens.get())
+    assert used_refresh_tokens(sandbox)[1] in secrets
+
+
+def test_a_fixed_access_token_is_used_and_never_renewed(connect: Connect, sandbox: Sandbox) -> None:
+    client = connect(grant_type="access_token", access_token=sandbox.issue_token()["access_token"])
+    assert client.get_documents([1]) == {}
+    sandbox.revoke_tokens()
+    with pytest.raises(ClarusAuthError, match="refused the connection's access token"):
+        client.get_documents([1])
+    assert sandbox.count("token") == 0

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import math
+import time
+from datetime import timedelta
+from typing import Any
+
+import pendulum
+import pytest
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException
+from airflow.timetables.interval import CronDataIntervalTimetable
+
+from airflow_provider_clarus.exceptions import (
+    ClarusOutcomeUnknownError,
+    ClarusReportFailedError,
+    ClarusTimeoutError,
+    ClarusTransientError,
+)
+from airflow_provider_clarus.operators.report import ClarusGenerateReportOperator
+from airflow_provider_clarus.sandbox.faults import Fault
+from airflow_provider_clarus.sandbox.reports import Report
+from airflow_provider_clarus.sandbox.server import Sandbox
+from tests.integration.tasks import context, deferral, restored, run
+
+DAY = {
+    "data_interval_start": pendulum.datetime(2024, 3, 31, tz="Europe/London"),
+    "data_interval_end": pendulum.datetime(2024, 4, 1, tz="Europe/London"),
+}
+
+
+def operator(**arguments: Any) -> ClarusGenerateReportOperator:
+    return ClarusGenerateReportOperator(task_id="generate", **({"report_id": 7} | arguments))
+
+
+def test_it_returns_the_documents_id_without_waiting(clarus_default: Sandbox) -> None:
+    assert operator().execute(context()) == 1
+    assert operator(report_id="7").execute(context()) == 2
+    assert clarus_default.count("graphql") == 0
+
+
+def test_it_sends_variables_and_the_runs_interval(clarus_default: Sandbox) -> None:
+    schedule = CronDataIntervalTimetable("0 0 * * *", timezone="Europe/London")
+    with DAG("stock", schedule=schedule, start_date=pendulum.datetime(2024, 1, 1)):
+        task = operator(variables={"account_id": [3, 14]}, interval_variables=("date_from", "date_to"))
+    task.execute(context(**DAY))
+    assert clarus_default.documents[1].variables == {
+        "account_id": ["3", "14"],
+        "date_from": ["2024-03-31T00:00:00+00:00"],
+        "date_to": ["2024-03-31T22:59:59+00:00"],
+    }
+
+
+def test_a_relative_variable_passes_while_it_means_this_run(clarus_default: Sandbox) -> None:
+    now = pendulum.now("UTC")
+    interval = {"data_interval_start": now - timedelta(days=1), "data_interval_end": now}
+    operator(variables={"date_from": "3 days ago"}).execute(context(**interval))
+    with pytest.raises(AirflowFailException, match="3 days ago"):
+        operator(variables={"date_from": "3 days ago"}).execute(context(**DAY))
+    operator(variables={"date_from": "3 days ago"}, allow_relative_variables=True).execute(context(**DAY))
+    assert clarus_default.count("generate") == 2
+
+
+def test_it_waits_in_the_worker(clarus_default: Sandbox) -> None:
+    task = operator(wait_for_completion=True, deferrable=False, poll_interval=0.1)
+    document_id = task.execute(context())
+    assert clarus_default.documents[document_id].available
+
+
+def test_it_defers_with_a_deadline_and_without_a_secret(clarus_default: Sandbox) -> None:
+    clarus_default.add_report(Report(7, seconds=math.inf))
+    before = time.time()
+    deferred = deferral(operator(wait_for_completion=True, deferrable=True, poll_interval=20, timeout=900))
+    path, arguments = deferred.trigger.serialize()
+    assert path == "airflow_provider_clarus.triggers.document.ClarusDocumentTrigger"
+    assert arguments | {"since": 0, "deadline": 0} == {
+        "document_id": 1,
+        "clarus_conn_id": "clarus_default",
+        "subdomain": None,
+        "poll_interval": 20,
+        "since": 0,
+        "deadline": 0,
+    }
+    assert before <= arguments["since"] <= time.time()
+    assert arguments["deadline"] == arguments["since"] + 900
+    assert restored(deferred.trigger).serialize() == deferred.trigger.serialize()
+    # It has looked once, and queued nothing but the one report.
+    assert [request.endpoint for request in clarus_default.requests] == ["token", "generate", "graphql"]
+
+
+def test_it_does_not_defer_for_what_is_there_already(clarus_default: Sandbox) -> None:
+    clarus_default.add_report(Report(7, seconds=0))
+    assert operator(wait_for_completion=True, deferrable=True).execute(context()) == 1
+
+
+@pytest.mark.usefixtures("hurry")
+def test_it_resumes_with_the_triggers_document(clarus_default: Sandbox) -> None:
+    assert run(lambda: operator(wait_for_completion=True, deferrable=True, poll_interval=0.1)) == 1
+    assert clarus_default.count("generate") == 1
+
+
+@pytest.mark.usefixtures("hurry")
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_a_report_that_cannot_be_generated_fails_for_good(clarus_default: Sandbox, deferrable: bool) -> None:
+    clarus_default.add_report(Report(7, seconds=0.2, outcome="failed"))
+    with pytest.raises(ClarusReportFailedError, match="document 1 in tenant 'acme'"):
+        run(lambda: operator(wait_for_completion=True, deferrable=deferrable, poll_interval=0.1))
+
+
+@pytest.mark.usefixtures("hurry")
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_a_wait_that_takes_too_long_says_what_for(clarus_default: Sandbox, deferrable: bool) -> None:
+    clarus_default.add_report(Report(7, seconds=math.inf))
+    with pytest.raises(ClarusTimeoutError, match="Document 1 in tenant 'acme' was not available"):
+        run(lambda: operator(wait_for_completion=True, deferrable=deferrable, poll_interval=0.1, timeout=0.3))
+
+
+def test_an_outage_does_not_end_a_wait(clarus_default: Sandbox) -> None:
+    clarus_default.inject(Fault("graphql", status=503, headers={"Retry-After": "120"}, times=3))
+    task = operator(wait_for_completion=True, deferrable=False, poll_interval=0.1, timeout=20)
+    assert task.execute(context()) == 1
+
+
+@pytest.mark.parametrize(
+    "event", [None, {}, {"status": "success"}, {"document": {}}, {"document": 5}, "done"]
+)
+def test_an_event_that_is_none_of_ours_is_refused(clarus_default: Sandbox, event: Any) -> None:
+    with pytest.raises(ClarusTransientError, match="no event that can be understood"):
+        operator().execute_complete(context(), event)
+
+
+def test_a_report_in_doubt_is_queued_once_and_not_retried(clarus_default: Sandbox) -> None:
+    clarus_default.inject(Fault("generate", acts=True, reset=True))
+    with pytest.raises(AirflowFailException) as raised:
+        operator().execute(context())
+    assert isinstance(raised.value, ClarusOutcomeUnknownError)
+    assert len(clarus_default.documents) == clarus_default.count("generate") == 1

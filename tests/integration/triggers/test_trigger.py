@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+import math
+import time
+from typing import Any
+
+import pytest
+
+from airflow_provider_clarus import exceptions
+from airflow_provider_clarus.api.models import Document
+from airflow_provider_clarus.api.status import DocumentStatus
+from airflow_provider_clarus.exceptions import ClarusError, ClarusTransientError
+from airflow_provider_clarus.sandbox.reports import Report
+from airflow_provider_clarus.sandbox.server import Sandbox
+from airflow_provider_clarus.triggers.document import ClarusDocumentTrigger
+from airflow_provider_clarus.waiting.event import document_of
+from airflow_provider_clarus.waiting.event import event_of as told
+from tests.integration.tasks import event_of, restored
+
+ERRORS = [item for name, item in vars(exceptions).items() if name.startswith("Clarus")]
+
+
+def trigger(document_id: int, *, timeout: float = 20, **arguments: Any) -> ClarusDocumentTrigger:
+    now = time.time()
+    defaults = {"clarus_conn_id": "clarus_default", "subdomain": None, "poll_interval": 0.1}
+    return ClarusDocumentTrigger(document_id, since=now, deadline=now + timeout, **(defaults | arguments))
+
+
+def test_it_is_the_same_after_a_restart() -> None:
+    before = trigger(12, subdomain="globex")
+    after = restored(before)
+    assert type(after) is ClarusDocumentTrigger
+    assert after.serialize() == before.serialize()
+    assert after.deadline == before.deadline
+
+
+@pytest.mark.usefixtures("hurry")
+def test_its_event_is_the_document(clarus_default: Sandbox) -> None:
+    (document_id,) = clarus_default.add_documents(1, 7)
+    event = event_of(trigger(document_id))
+    name = f"report-7-{document_id}.csv"
+    assert document_of(event) == Document(document_id, DocumentStatus.AVAILABLE, name, "csv")
+    assert clarus_default.count("generate") == 0
+
+
+@pytest.mark.usefixtures("hurry")
+@pytest.mark.parametrize(
+    ("report", "error"),
+    [
+        (Report(8, seconds=0, outcome="failed"), "report_failed"),
+        (Report(8, seconds=math.inf), "timeout"),
+    ],
+)
+def test_its_event_is_the_error_that_ended_the_wait(
+    clarus_default: Sandbox, report: Report, error: str
+) -> None:
+    clarus_default.add_report(report)
+    (document_id,) = clarus_default.add_documents(1, 8)
+    event = event_of(trigger(document_id, timeout=0.3))
+    assert event["error"]["kind"] == error
+    assert "ocument 1 in tenant 'acme'" in event["error"]["message"]
+    assert (event["error"]["document_id"], event["error"]["tenant"]) == (1, "acme")
+
+
+@pytest.mark.usefixtures("hurry")
+def test_a_missing_connection_is_an_event_too() -> None:
+    event = event_of(trigger(1, clarus_conn_id="warehouse"))
+    assert event["error"]["kind"] == "config"
+    assert "'warehouse'" in event["error"]["message"]
+
+
+@pytest.mark.parametrize("error_class", ERRORS)
+def test_an_error_is_the_same_in_the_task_as_in_the_trigger(error_class: type[ClarusError]) -> None:
+    error = error_class(
+        "It broke.", status=403, code=12, symbol="no", document_id=5, tenant="acme", retry_after=2.5
+    )
+    with pytest.raises(ClarusError, match="It broke") as raised:
+        document_of(json.loads(json.dumps(told(error))))
+    assert type(raised.value) is error_class
+    assert raised.value.facts == error.facts
+
+
+def test_an_error_from_a_newer_triggerer_is_still_an_error_of_ours() -> None:
+    with pytest.raises(ClarusError, match="It broke"):
+        document_of({"version": 1, "error": {"kind": "brand_new", "message": "It broke."}})
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        None,
+        {},
+        [],
+        "x",
+        5,
+        {"version": 1},
+        {"version": 1, "document": None},
+        {"version": 1, "document": {"id": 5}},
+        {"version": 1, "document": {"id": "x", "status": "available"}},
+        {"version": 1, "error": "x"},
+        {"version": 1, "error": {"kind": "transient"}},
+        {"version": 1, "error": {"kind": "transient", "message": "x", "what": 1}},
+        {"version": 2, "document": {"id": 5, "status": "available"}},
+    ],
+)
+def test_any_other_event_is_shown_and_refused(event: Any) -> None:
+    with pytest.raises(ClarusTransientError, match="no event that can be understood"):
+        document_of(event)

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import Connection
+
+from airflow_provider_clarus.connection.connection import ClarusConnection
+from airflow_provider_clarus.exceptions import ClarusConfigError
+
+
+def read(extra: dict[str, Any] | str | None = None, subdomain: str | None = None, **fields: Any) -> Any:
+    defaults = {"login": "client", "password": "secret", "schema": "acme"}
+    text = json.dumps(extra) if isinstance(extra, dict) else extra
+    connection = Connection(conn_id="clarus_eu", conn_type="clarus", extra=text, **(defaults | fields))
+    return ClarusConnection.from_airflow(connection, subdomain)
+
+
+def test_what_is_left_empty_has_the_vendors_defaults() -> None:
+    connection = read()
+    assert connection.base_url == "https://clarus-api.com"
+    assert connection.token_url == "https://clarus-api.com/oauth/token"
+    assert connection.grant_type == "client_credentials"
+    assert (str(connection.timezone), connection.variable_format) == ("UTC", "iso")
+    assert (connection.verify, connection.proxies, connection.timeout) == (True, {}, 30.0)
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "url"),
+    [
+        ("clarus.example", None, "https://clarus.example"),
+        ("clarus.example", 8443, "https://clarus.example:8443"),
+        ("https://clarus.example/", None, "https://clarus.example"),
+        ("http://127.0.0.1", 8080, "http://127.0.0.1:8080"),
+        ("http://localhost:8080", None, "http://localhost:8080"),
+        (" clarus.example ", None, "https://clarus.example"),
+    ],
+)
+def test_the_host_makes_the_base_url(host: str, port: int | None, url: str) -> None:
+    assert read(host=host, port=port).base_url == url
+
+
+def test_a_subdomain_overrides_the_connections_tenant() -> None:
+    assert read(subdomain="other").tenant == "other"
+    assert read(subdomain="other", schema=None).tenant == "other"
+
+
+def test_booleans_and_numbers_may_be_text() -> None:
+    extra = {"verify": "False", "timeout": "2.5", "proxies": '{"https": "http://proxy:3128"}'}
+    connection = read(extra)
+    assert connection.verify is False
+    assert connection.timeout == 2.5
+    assert connection.proxies == {"https": "http://proxy:3128"}
+    assert read({"verify": "/etc/ca.pem"}).verify == "/etc/ca.pem"
+
+
+def test_secrets_stay_out_of_repr() -> None:
+    connection = read({"refresh_token": "r-s-t", "access_token": "a-s-t"}, password="p-s-t")
+    assert not any(secret in repr(connection) for secret in ("r-s-t", "a-s-t", "p-s-t"))
+    assert sorted(connection.secrets) == ["a-s-t", "p-s-t", "r-s-t"]
+
+
+@pytest.mark.parametrize(
+    ("problem", "arguments"),
+    [
+        ("no tenant.*Enter the tenant's subdomain", {"schema": None}),
+        ("no tenant", {"schema": "  "}),
+        ("the tenant 'a b' cannot be sent", {"schema": "a b"}),
+        ("the tenant 'a\\\\nb' cannot be sent", {"schema": "a\nb"}),
+        ("needs login", {"login": None}),
+        ("needs password", {"password": ""}),
+        ("needs login and password", {"login": None, "password": None}),
+        ("host .*web address", {"host": "ftp://x"}),
+        ("host .*unencrypted; use https", {"host": "http://clarus.example"}),
+        ("extra token_url .* unencrypted", {"extra": {"token_url": "http://clarus.example/token"}}),
+        ("extra is not a JSON object", {"extra": "{"}),
+        ("extra is not a JSON object", {"extra": "[1]"}),
+        (
+            "extra grant_type is 'password'; it can be client_credentials",
+            {"extra": {"grant_type": "password"}},
+        ),
+        ("extra variable_format is 'rfc'", {"extra": {"variable_format": "rfc"}}),
+        ("extra timezone 'Mars'", {"extra": {"timezone": "Mars"}}),
+        ("extra timeout is 'soon'", {"extra": {"timeout": "soon"}}),
+        ("extra timeout is 0", {"extra": {"timeout": 0}}),
+        ("extra timeout is 'nan'", {"extra": {"timeout": "nan"}}),
+        ("extra proxies must be an object", {"extra": {"proxies": "proxy:3128"}}),
+    ],
+)
+def test_what_is_wrong_is_said_with_the_connections_name(problem: str, arguments: dict[str, Any]) -> None:
+    with pytest.raises(ClarusConfigError, match=f"^Connection 'clarus_eu': .*{problem}"):
+        read(**arguments)

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import logging
+import unicodedata
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_clarus.exceptions import ClarusInputError, ClarusPermanentError
+from airflow_provider_clarus.landing import _progress as progress
+from airflow_provider_clarus.landing._gcs import GCSWriter
+from airflow_provider_clarus.landing._progress import Progress
+from airflow_provider_clarus.landing._source import ObjectChangedError, Source
+from airflow_provider_clarus.landing._urls import check_url, without_query
+from airflow_provider_clarus.landing.names import MAX_NAME, destination_path, safe_file_name
+
+MD5 = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [
+        ("stock.csv", "stock.csv"),
+        ("Lagerbestände März.csv", "Lagerbestände März.csv"),
+        ("../../etc/passwd", "_._etc_passwd"),
+        ("..\\..\\boot.ini", "_._boot.ini"),
+        ("a/b.csv", "a_b.csv"),
+        (".htaccess", "htaccess"),
+        ("stock.csv. ", "stock.csv"),
+        ("a\x00b\nc\u202ed.csv", "a_b_c_d.csv"),
+        ("why?#100%*.csv", "why__100__.csv"),
+        ("", "document-5"),
+        (None, "document-5"),
+        ("..", "document-5"),
+        ("///", "document-5"),
+    ],
+)
+def test_a_file_name_is_made_safe(name: str | None, safe: str) -> None:
+    assert safe_file_name(name, 5) == safe
+
+
+def test_a_long_name_keeps_its_extension() -> None:
+    name = safe_file_name("ä" * 300 + ".csv", 5)
+    assert name.endswith("ä.csv")
+    assert MAX_NAME - 2 < len(name.encode()) <= MAX_NAME
+
+
+@given(st.text(st.characters(), max_size=400))
+def test_no_name_leaves_its_folder(name: str) -> None:
+    safe = safe_file_name(name, 5)
+    assert 0 < len(safe.encode()) <= MAX_NAME
+    assert not set(safe) & set('/\\?#*%:"<>|')
+    assert ".." not in safe
+    assert safe == safe.strip(" .")
+    assert not any(unicodedata.category(character)[0] == "C" for character in safe)
+    assert safe_file_name(safe, 5) == safe
+
+
+@pytest.mark.parametrize(
+    ("destination", "path"),
+    [
+        ("s3://aws@bucket/a/b.csv", "s3://aws@bucket/a/b.csv"),
+        ("s3://bucket/", "s3://bucket/stock.csv"),
+        ("gs://google@bucket/a/", "gs://google@bucket/a/stock.csv"),
+        ("abfs://wasb@container/a/", "abfs://wasb@container/a/stock.csv"),
+        ("file:///data/", "file:///data/stock.csv"),
+        ("file://local@/data/b", "file://local@/data/b"),
+    ],
+)
+def test_a_folder_gets_the_documents_name(destination: str, path: str) -> None:
+    assert destination_path(destination, "stock.csv", 5) == path
+
+
+@pytest.mark.parametrize(
+    ("destination", "message"),
+    [
+        ("/data/stock.csv", "must begin with"),
+        ("ftp://host/stock.csv", "must begin with"),
+        ("", "must begin with"),
+        ("s3://aws@/stock.csv", "no bucket"),
+        ("s3://bucket", "no object"),
+        ("file://data/stock.csv", "no absolute path"),
+        ("file://", "no absolute path"),
+        ("s3://", "no bucket"),
+        ("s3://bucket/a\nb", "control character"),
+    ],
+)
+def test_another_destination_is_refused(destination: str, message: str) -> None:
+    with pytest.raises(ClarusInputError, match=message):
+        destination_path(destination, "stock.csv", 5)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://s3.amazonaws.com/bucket/key?X-Amz-Signature=s",
+        "https://10.1.2.3/on-premises",
+        "http://127.0.0.1:9000/key",
+        "http://localhost/key",
+        "http://[::1]/key",
+    ],
+)
+def test_a_url_of_a_file_is_followed(url: str) -> None:
+    assert check_url(url) == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://s3.amazonaws.com/key",
+        "http://127.0.0.1.example.com/key",
+        "http://localhost@example.com/key",
+        "file:///etc/passwd",
+        "ftp://example.com/key",
+        "//example.com/key",
+        "https:///key",
+        "https://[::1/key",
+        "",
+        "http://169.254.169.254/latest/meta-data",
+        "https://169.254.169.254/latest/meta-data",
+        "https://2852039166/latest",
+        "https://0xa9.254.43518/latest",
+        "https://[::ffff:169.254.169.254]/latest",
+        "https://[fe80::1]/latest",
+        "https://[fd00:ec2::254]/latest",
+        "https://metadata.google.internal./computeMetadata",
+        "https://0.0.0.0/",
+    ],
+)
+def test_any_other_url_is_refused(url: str) -> None:
+    with pytest.raises(ClarusPermanentError, match="Refused to download from"):
+        check_url(f"{url}?X-Amz-Signature=SECRET")
+
+
+def test_a_refused_url_keeps_its_query_to_itself() -> None:
+    with pytest.raises(ClarusPermanentError) as refused:
+        check_url("http://example.com/key?X-Amz-Signature=SECRET")
+    assert "SECRET" not in str(refused.value)
+    assert "http://example.com" in str(refused.value)
+
+
+def test_a_query_is_cut_out_of_any_text() -> None:
+    text = "HTTPSConnectionPool(host='s3', port=443): url: /key?X-Amz-Signature=SECRET&a=b (Caused by x)"
+    assert without_query(text) == "HTTPSConnectionPool(host='s3', port=443): url: /key?… (Caused by x)"
+
+
+@pytest.mark.parametrize(
+    ("headers", "md5"),
+    [
+        ({"ETag": f'"{MD5}"'}, MD5),
+        ({"ETag": f'"{MD5}"', "x-amz-server-side-encryption": "AES256"}, MD5),
+        ({"ETag": f'"{MD5}"', "x-amz-server-side-encryption": "aws:kms"}, None),
+        ({"ETag": f'"{MD5}"', "x-amz-server-side-encryption-customer-algorithm": "AES256"}, None),
+        ({"ETag": f'"{MD5}-7"'}, None),
+        ({"ETag": f'W/"{MD5}"'}, None),
+        ({}, None),
+    ],
+)
+def test_the_md5_is_in_the_etag_of_an_object_in_one_part(headers: dict[str, str], md5: str | None) -> None:
+    assert Source.of(headers).md5 == md5
+
+
+@pytest.mark.parametrize(
+    ("headers", "validator"),
+    [
+        ({"ETag": '"a"', "Last-Modified": "yesterday"}, '"a"'),
+        ({"ETag": 'W/"a"', "Last-Modified": "yesterday"}, "yesterday"),
+        ({"ETag": 'W/"a"'}, None),
+    ],
+)
+def test_only_a_strong_etag_or_a_date_tells_versions_apart(
+    headers: dict[str, str], validator: str | None
+) -> None:
+    assert Source.of(headers).validator == validator
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Range": "bytes 4-9/10"},
+        {"Content-Range": "bytes 5-9/11"},
+        {"Content-Range": "bytes 5-9/10", "ETag": '"b"'},
+        {"Content-Range": "5"},
+        {},
+    ],
+)
+def test_the_rest_of_something_else_is_not_taken(headers: dict[str, str]) -> None:
+    with pytest.raises(ObjectChangedError):
+        Source(size=10, etag='"a"', validator='"a"').check_rest(5, headers)
+
+
+def test_the_rest_tells_the_size_that_the_first_answer_did_not() -> None:
+    source = Source(etag='"a"', validator='"a"')
+    source.check_rest(5, {"Content-Range": "bytes 5-9/10", "ETag": '"a"'})
+    assert source.size == 10
+
+
+def test_the_end_is_where_the_storage_says() -> None:
+    source = Source(etag='"a"')
+    source.check_end(5, {"Content-Range": "bytes */5"})
+    assert source.size == 5
+    with pytest.raises(ObjectChangedError):
+        source.check_end(4, {"Content-Range": "bytes */5"})
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    now = [0.0]
+    monkeypatch.setattr(progress, "monotonic", lambda: now[0])
+    return now
+
+
+def test_progress_is_told_every_few_seconds(clock: list[float], caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    shown = Progress(logging.getLogger("test"))
+    for now in range(1, 12):
+        clock[0] = now
+        shown.add(1_000_000, 22_000_000)
+    assert caplog.messages == [
+        "Landed 5.0 MB of 22.0 MB (23%) so far, 1.0 MB/s",
+        "Landed 10.0 MB of 22.0 MB (45%) so far, 1.0 MB/s",
+    ]
+    assert shown.summary() == "11.0 MB in 11.0 s (1.0 MB/s)"
+
+
+def test_progress_without_a_size_has_no_percent(clock: list[float], caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    shown = Progress(logging.getLogger("test"))
+    clock[0] = 6
+    shown.add(1_000_000, None)
+    assert caplog.messages == ["Landed 1.0 MB so far, 0.2 MB/s"]
+
+
+def test_a_bucket_that_shows_an_object_in_the_making_is_refused() -> None:
+    zonal = SimpleNamespace(
+        split_path=lambda path: ("bucket", "report.csv", None),
+        _sync_lookup_bucket_type=lambda bucket: SimpleNamespace(name="ZONAL_HIERARCHICAL"),
+    )
+    with pytest.raises(ClarusInputError, match="zonal bucket"):
+        GCSWriter(zonal, "bucket/report.csv")
