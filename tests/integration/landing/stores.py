@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -239,10 +240,16 @@ def script(name: str) -> str:
 def azurite_program() -> str:
     """Find Azurite, which only npm has; installed once, and kept."""
     program = AZURITE_CACHE / "node_modules" / ".bin" / "azurite-blob"
-    if not program.exists():
-        npm = shutil.which("npm")
-        if not npm:
-            raise StoreUnavailableError("Azurite needs npm")
-        install = [npm, "install", "--silent", "--prefix", str(AZURITE_CACHE), "azurite"]
-        subprocess.run(install, check=True, timeout=300, capture_output=True)
+    AZURITE_CACHE.parent.mkdir(parents=True, exist_ok=True)
+    # Test processes run side by side, and two that install into one folder spoil it.
+    with AZURITE_CACHE.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (AZURITE_CACHE / "complete").exists():
+            npm = shutil.which("npm")
+            if not npm:
+                raise StoreUnavailableError("Azurite needs npm")
+            shutil.rmtree(AZURITE_CACHE, ignore_errors=True)
+            install = [npm, "install", "--silent", "--prefix", str(AZURITE_CACHE), "azurite"]
+            subprocess.run(install, check=True, timeout=300, capture_output=True)
+            (AZURITE_CACHE / "complete").touch()
     return str(program)

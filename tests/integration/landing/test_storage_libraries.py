@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_clarus.exceptions import ClarusConfigError
-from airflow_provider_clarus.operators import document
+from airflow_provider_clarus.landing import destination as landing_destination
 from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.server import Sandbox
 from airflow_provider_clarus.transfers.clarus_to_object_storage import ClarusReportToObjectStorageOperator
@@ -59,7 +59,7 @@ def test_a_library_that_is_missing_is_told_before_anything_is_generated(
     def without(name: str) -> Any:
         return None if name == library else find_spec(name)
 
-    monkeypatch.setattr(document, "find_spec", without)
+    monkeypatch.setattr(landing_destination, "find_spec", without)
     operator = ClarusReportToObjectStorageOperator(task_id="land", report_id=7, destination=destination)
     with pytest.raises(ClarusConfigError) as caught:
         operator.execute(context())
