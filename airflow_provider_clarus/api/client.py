@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 import requests
@@ -30,7 +31,7 @@ ATTEMPTS = 5
 
 
 class ClarusClient:
-    """One tenant of Clarus, seen through one connection.
+    """One tenant of Clarus, seen through one connection; :meth:`for_tenant` shows the others.
 
     Its methods block, and may be called from any thread. Each raises a ``ClarusError``, whose class says what
     a retry can do.
@@ -57,6 +58,17 @@ class ClarusClient:
         self._session.auth = lambda request: request
         transport.mount(self._session, connection.base_url)
         self._documents = DocumentList(self.graphql, self.get_download_url, connection.tenant)
+
+    def for_tenant(self, subdomain: str | None) -> ClarusClient:
+        """Return a client of another tenant, which shares this one's token and connections to the server.
+
+        :param subdomain: ``None`` for the tenant of the connection
+        :raises ClarusConfigError: when that has none
+        """
+        other = copy(self)
+        other.connection = self.connection.for_tenant(subdomain)
+        other._documents = DocumentList(other.graphql, other.get_download_url, other.connection.tenant)
+        return other
 
     @property
     def has_id_filter(self) -> bool:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
@@ -49,15 +49,21 @@ class ClarusConnection:
     timeout: float = 30.0
 
     @classmethod
-    def from_airflow(cls, connection: Any, subdomain: str | None = None) -> ClarusConnection:
+    def from_airflow(
+        cls, connection: Any, subdomain: str | None = None, *, any_tenant: bool = False
+    ) -> ClarusConnection:
         """Read an Airflow connection, the same whether it came from a URI, JSON or the form.
 
         :param connection: an Airflow ``Connection``
         :param subdomain: the tenant, instead of the connection's own
+        :param any_tenant: it need not name one: :meth:`for_tenant` does
         :raises ClarusConfigError: when a field is missing or makes no sense; it says which, and what to enter
         """
         try:
-            return cls._read(connection, _extra(connection.extra), subdomain)
+            settings = cls._read(connection, _extra(connection.extra), subdomain)
+            if not any_tenant:
+                settings._require_tenant()
+            return settings
         except ClarusConfigError as error:
             raise ClarusConfigError(f"Connection {connection.conn_id!r}: {error}") from None
 
@@ -81,7 +87,16 @@ class ClarusConnection:
             proxies=_proxies(extra.get("proxies")),
             timeout=_seconds(extra.get("timeout")),
         )
-        settings._require_tenant_and_credentials()
+        settings._require_credentials()
+        return settings
+
+    def for_tenant(self, subdomain: str | None) -> ClarusConnection:
+        """Return the same for another tenant; for its own, when none is given.
+
+        :raises ClarusConfigError: when there is none
+        """
+        settings = replace(self, tenant=_text(subdomain) or self.tenant)
+        settings._require_tenant()
         return settings
 
     @property
@@ -89,7 +104,7 @@ class ClarusConnection:
         """What must not show in any log."""
         return [secret for secret in (self.client_secret, self.refresh_token, self.access_token) if secret]
 
-    def _require_tenant_and_credentials(self) -> None:
+    def _require_tenant(self) -> None:
         if not self.tenant:
             raise ClarusConfigError(
                 "no tenant. Enter the tenant's subdomain (in a URI: the path after the host), "
@@ -97,6 +112,8 @@ class ClarusConnection:
             )
         if not is_one_word(self.tenant):
             raise ClarusConfigError(f"the tenant {self.tenant!r} cannot be sent as a header; it is one word.")
+
+    def _require_credentials(self) -> None:
         if self.access_token and not is_one_word(self.access_token):
             raise ClarusConfigError("extra access_token is none: it has spaces or other than ASCII in it.")
         required = {

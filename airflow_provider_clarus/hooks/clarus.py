@@ -68,8 +68,12 @@ class ClarusHook(BaseHook):
         return _client(self.clarus_conn_id, settings, mask_secret, **options)
 
     @classmethod
-    async def aopen(cls, clarus_conn_id: str, subdomain: str | None = None) -> ClarusClient:
+    async def aopen(
+        cls, clarus_conn_id: str, subdomain: str | None = None, *, any_tenant: bool = False
+    ) -> ClarusClient:
         """Return a client for use from an event loop, in worker threads: it tries each call once.
+
+        :param any_tenant: the connection need not name one: ``client.for_tenant`` does
 
         :raises ClarusConfigError: when there is no such connection, or it cannot be used as it is
         :raises ClarusTransientError: when Airflow cannot be asked for it just now
@@ -82,7 +86,7 @@ class ClarusHook(BaseHook):
             raise _no_connection(clarus_conn_id, error) from None
         except Exception as error:
             raise ClarusTransientError(f"Could not fetch connection {clarus_conn_id!r}: {error!r}") from error
-        settings = ClarusConnection.from_airflow(connection, subdomain)
+        settings = ClarusConnection.from_airflow(connection, subdomain, any_tenant=any_tenant)
         for secret in settings.secrets:
             await amask_secret(secret)
         loop = asyncio.get_running_loop()

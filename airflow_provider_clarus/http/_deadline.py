@@ -27,7 +27,7 @@ class Deadline:
         self.over = False
         self._lock = threading.Lock()
         self._descriptors: list[int] = []
-        self._timer = threading.Timer(seconds, self._end)
+        self._timer = threading.Timer(seconds, self.end)
         self._timer.daemon = True
 
     def __enter__(self) -> Deadline:
@@ -51,9 +51,10 @@ class Deadline:
             # By a descriptor of its own, since TLS puts another socket in the place of this one.
             self._descriptors.append(os.dup(connected.fileno()))
         if self.over:
-            self._end()
+            self.end()
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """End them now."""
         with self._lock:
             self.over = True
             for descriptor in self._descriptors:

@@ -12,11 +12,14 @@ from urllib3.exceptions import HTTPError, NewConnectionError
 
 from airflow_provider_clarus.connection.connection import ClarusConnection
 from airflow_provider_clarus.exceptions import ClarusConfigError, ClarusError, ClarusTransientError
+from airflow_provider_clarus.http import limit
 from airflow_provider_clarus.http._deadline import POOLS, Deadline
 from airflow_provider_clarus.http.responses import shortened
 
 #: Bytes of an answer that are read. A page of 100 documents has about 20 kB.
 MAX_BODY = 8 * 1024 * 1024
+#: Connections to one server that are kept open, for as many threads.
+KEPT_OPEN = 32
 
 
 class BoundedAdapter(HTTPAdapter):
@@ -40,7 +43,14 @@ class BoundedAdapter(HTTPAdapter):
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         """Send a request and read its answer."""
         request.headers["Accept-Encoding"] = "identity"
+        bound = limit.current()
+        if bound:
+            if not bound.left:
+                raise requests.ConnectTimeout("no time was left for it")
+            kwargs["timeout"] = min(kwargs["timeout"], bound.left)
         with Deadline(kwargs["timeout"]) as deadline:
+            if bound:
+                bound.guard(deadline.end)
             try:
                 response = super().send(request, *args, **{**kwargs, "stream": True})
                 with response:
@@ -51,6 +61,9 @@ class BoundedAdapter(HTTPAdapter):
                 failed = requests.ConnectionError(error)
             else:
                 failed = None
+            finally:
+                if bound:
+                    bound.guard(None)
         if deadline.over and not isinstance(failed, requests.ConnectTimeout):
             raise requests.ReadTimeout(f"the answer took over {kwargs['timeout']:g} s, the timeout")
         if failed:
@@ -87,7 +100,8 @@ def mount(session: requests.Session, url: str) -> None:
     """Make a session travel as this module says, to ``url`` and what is below it, and nowhere else."""
     # No redirect is followed, wherever it leads, and its address is not even looked at.
     session.get_redirect_target = lambda response: None  # type: ignore[assignment, method-assign]
-    session.mount("https://", PlainAdapter() if url.startswith("http://") else BoundedAdapter())
+    adapter = PlainAdapter if url.startswith("http://") else BoundedAdapter
+    session.mount("https://", adapter(pool_maxsize=KEPT_OPEN))
 
 
 def secure(url: str) -> str:

@@ -92,3 +92,13 @@ def test_secrets_stay_out_of_repr() -> None:
 def test_what_is_wrong_is_said_with_the_connections_name(problem: str, arguments: dict[str, Any]) -> None:
     with pytest.raises(ClarusConfigError, match=f"^Connection 'clarus_eu': .*{problem}"):
         read(**arguments)
+
+
+def test_a_connection_for_any_tenant_needs_none_of_its_own() -> None:
+    airflow = Connection(conn_id="clarus_eu", conn_type="clarus", login="client", password="secret")
+    shared = ClarusConnection.from_airflow(airflow, any_tenant=True)
+    assert shared.for_tenant("globex") == ClarusConnection.from_airflow(airflow, "globex")
+    with pytest.raises(ClarusConfigError, match="no tenant"):
+        shared.for_tenant(None)
+    with pytest.raises(ClarusConfigError, match="one word"):
+        shared.for_tenant("two words")
