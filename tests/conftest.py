@@ -12,6 +12,7 @@ import pytest
 
 # Before the first import of Airflow, which reads its home once and writes into it.
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="clarus-tests-")
+os.environ["XDG_STATE_HOME"] = os.path.join(os.environ["AIRFLOW_HOME"], "state")
 os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = os.environ["AIRFLOW_HOME"]
 
 import hypothesis
@@ -29,8 +30,9 @@ hypothesis.settings.load_profile("clarus")
 
 @pytest.fixture(autouse=True)
 def _own_temporary_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep tests apart: the processes of a machine share their tokens in its temporary folder."""
+    """Keep tests apart: the processes of a machine and user share their tokens in the user's state folder."""
     folder = str(tmp_path_factory.mktemp("tmp"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
     monkeypatch.setenv("TMPDIR", folder)
     monkeypatch.setattr(tempfile, "tempdir", folder)
 

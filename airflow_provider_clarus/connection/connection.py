@@ -4,15 +4,20 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from typing import Any, Literal, get_args
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
+from airflow_provider_clarus.connection.form import EXTRA_FIELDS
 from airflow_provider_clarus.exceptions import ClarusConfigError
 from airflow_provider_clarus.variables.values import VariableFormat
+
+log = logging.getLogger(__name__)
 
 DEFAULT_HOST = "https://clarus-api.com"
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -23,14 +28,22 @@ FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no":
 # What every library reads alike: neither user, query nor fragment, backslash nor space.
 _ADDRESS = re.compile(r"https?://[\w.\-:\[\]]+(/[\w.\-~%/]*)?", re.ASCII | re.IGNORECASE)
 
+# Airflow takes the brackets off when it reads an IPv6 address from a URI.
+_BARE_IPV6 = re.compile(r"(https?://)?([0-9a-f]*:[0-9a-f:.]*:[0-9a-f:.]*)", re.IGNORECASE)
+
 GrantType = Literal["client_credentials", "refresh_token", "access_token"]
+#: Where a token request carries id and secret: in its body (``post``), or in its header (``basic``).
+TokenAuth = Literal["auto", "basic", "post"]
+
+_told_of: set[tuple[str, str]] = set()
 
 
 @dataclass(frozen=True)
 class ClarusConnection:
     """Where Clarus is, which tenant is asked, and who asks.
 
-    ``timeout`` is in seconds for one request. Secrets stay out of ``repr``.
+    ``timeout`` is in seconds for one request. ``verify`` is for Clarus and its token endpoint,
+    ``storage_verify`` for the presigned URLs that it hands out. Secrets stay out of ``repr``.
     """
 
     base_url: str
@@ -42,9 +55,11 @@ class ClarusConnection:
     access_token: str = field(default="", repr=False)
     scope: str = ""
     token_url: str = ""
+    token_auth: TokenAuth = "auto"  # noqa: S105 - no secret
     timezone: ZoneInfo = UTC
     variable_format: VariableFormat = "iso"
     verify: bool | str = True
+    storage_verify: bool | str = True
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
     timeout: float = 30.0
 
@@ -60,12 +75,15 @@ class ClarusConnection:
         :raises ClarusConfigError: when a field is missing or makes no sense; it says which, and what to enter
         """
         try:
-            settings = cls._read(connection, _extra(connection.extra), subdomain)
+            extra = _extra(connection.extra)
+            settings = cls._read(connection, extra, subdomain)
             if not any_tenant:
                 settings._require_tenant()
-            return settings
         except ClarusConfigError as error:
             raise ClarusConfigError(f"Connection {connection.conn_id!r}: {error}") from None
+        for name in extra.keys() - EXTRA_FIELDS.keys():
+            _tell_once_of(str(connection.conn_id), str(name))
+        return settings
 
     @classmethod
     def _read(cls, connection: Any, extra: Mapping[str, Any], subdomain: str | None) -> ClarusConnection:
@@ -73,7 +91,8 @@ class ClarusConnection:
         base_url = _base_url(connection.host, connection.port, allow_http)
         settings = cls(
             base_url=base_url,
-            tenant=_text(subdomain) or _text(connection.schema),
+            # A URI may end in a slash, which Airflow leaves where it is.
+            tenant=_text(subdomain) or _text(connection.schema).rstrip("/"),
             client_id=_text(connection.login),
             client_secret=_text(connection.password),
             grant_type=_choice(extra, "grant_type", GrantType),
@@ -81,9 +100,11 @@ class ClarusConnection:
             access_token=_text(extra.get("access_token")),
             scope=_text(extra.get("scope")),
             token_url=_token_url(_text(extra.get("token_url")), base_url, allow_http),
+            token_auth=_choice(extra, "token_auth", TokenAuth),
             timezone=_zone(_text(extra.get("timezone")) or "UTC"),
             variable_format=_choice(extra, "variable_format", VariableFormat),
             verify=_verify(extra.get("verify")),
+            storage_verify=_verify(extra.get("storage_verify")),
             proxies=_proxies(extra.get("proxies")),
             timeout=_seconds(extra.get("timeout")),
         )
@@ -155,8 +176,25 @@ def _extra(given: str | Mapping[str, Any] | None) -> Mapping[str, Any]:
     return extra
 
 
+def _tell_once_of(conn_id: str, name: str) -> None:
+    """Warn of an extra that means nothing: often it is one that does, misspelt."""
+    if (conn_id, name) in _told_of:
+        return
+    _told_of.add((conn_id, name))
+    by_letters = {_letters(known): known for known in EXTRA_FIELDS}
+    nearest = get_close_matches(_letters(name.removeprefix("extra__clarus__")), by_letters, 1)
+    meant = f"did you mean {by_letters[nearest[0]]!r}?" if nearest else f"known: {', '.join(EXTRA_FIELDS)}."
+    log.warning("Connection %r: extra %.60r is unknown, and has no effect; %s", conn_id, name, meant)
+
+
+def _letters(name: str) -> str:
+    return "".join(filter(str.isalnum, name)).lower()
+
+
 def _base_url(host: str | None, port: int | None, allow_http: bool) -> str:
     url = _text(host).rstrip("/") or DEFAULT_HOST
+    if bare := _BARE_IPV6.fullmatch(url):
+        url = f"{bare[1] or ''}[{bare[2]}]"
     parts = _address(url if "://" in url else f"https://{url}", "host", allow_http)
     # Airflow writes a host in lower case when it reads it from a URI.
     parts = parts._replace(netloc=parts.netloc.lower())

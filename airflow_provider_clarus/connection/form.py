@@ -70,6 +70,13 @@ EXTRA_FIELDS = {
         "Where tokens come from: the API address and /oauth/token, when empty.",
         placeholder="https://clarus-api.com/oauth/token",
     ),
+    "token_auth": ExtraField(
+        "Token request",
+        "Where it carries client ID and secret: post is in its body, basic in its header; auto finds out.",
+        placeholder="auto",
+        default="auto",
+        choices=("auto", "basic", "post"),
+    ),
     "timezone": ExtraField(
         "Time zone",
         "The tenant's time zone, such as Europe/London: reports' dates and windows are sent in it.",
@@ -87,6 +94,12 @@ EXTRA_FIELDS = {
     "verify": ExtraField(
         "Verify TLS",
         "true, false, or the path of a file with the certificates of the authorities to trust.",
+        placeholder="true",
+        default="true",
+    ),
+    "storage_verify": ExtraField(
+        "Verify TLS of files",
+        "The same for the storage from which Clarus has files downloaded.",
         placeholder="true",
         default="true",
     ),

@@ -36,7 +36,7 @@ def land_document(
         path,
         overwrite=overwrite,
         log=log,
-        verify=connection.verify,
+        verify=connection.storage_verify,
         proxies=connection.proxies,
         timeout=connection.timeout,
     )

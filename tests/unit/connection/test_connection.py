@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import Connection
 
+from airflow_provider_clarus.connection import connection as connection_module
 from airflow_provider_clarus.connection.connection import ClarusConnection
+from airflow_provider_clarus.connection.form import EXTRA_FIELDS
 from airflow_provider_clarus.exceptions import ClarusConfigError
 
 
@@ -24,7 +26,8 @@ def test_what_is_left_empty_has_the_vendors_defaults() -> None:
     assert connection.token_url == "https://clarus-api.com/oauth/token"
     assert connection.grant_type == "client_credentials"
     assert (str(connection.timezone), connection.variable_format) == ("UTC", "iso")
-    assert (connection.verify, connection.proxies, connection.timeout) == (True, {}, 30.0)
+    assert (connection.verify, connection.storage_verify) == (True, True)
+    assert (connection.proxies, connection.timeout, connection.token_auth) == ({}, 30.0, "auto")
 
 
 @pytest.mark.parametrize(
@@ -36,6 +39,11 @@ def test_what_is_left_empty_has_the_vendors_defaults() -> None:
         ("http://127.0.0.1", 8080, "http://127.0.0.1:8080"),
         ("http://localhost:8080", None, "http://localhost:8080"),
         (" clarus.example ", None, "https://clarus.example"),
+        # Airflow takes the brackets off an address that it reads from a URI.
+        ("::1", 8080, "https://[::1]:8080"),
+        ("http://::1", 8080, "http://[::1]:8080"),
+        ("http://[::1]:8080/", None, "http://[::1]:8080"),
+        ("2001:DB8::7", None, "https://[2001:db8::7]"),
     ],
 )
 def test_the_host_makes_the_base_url(host: str, port: int | None, url: str) -> None:
@@ -54,6 +62,55 @@ def test_booleans_and_numbers_may_be_text() -> None:
     assert connection.timeout == 2.5
     assert connection.proxies == {"https": "http://proxy:3128"}
     assert read({"verify": "/etc/ca.pem"}).verify == "/etc/ca.pem"
+
+
+def test_the_api_and_the_storage_are_verified_each_in_its_own_way() -> None:
+    assert read({"verify": "/etc/own.pem"}).storage_verify is True
+    connection = read({"verify": "no", "storage_verify": "/etc/storage.pem"})
+    assert (connection.verify, connection.storage_verify) == (False, "/etc/storage.pem")
+
+
+@pytest.mark.parametrize("schema", ["acme/", "acme//", " acme/ "])
+def test_the_last_slash_of_a_uri_is_no_part_of_the_tenant(schema: str) -> None:
+    assert read(schema=schema).tenant == "acme"
+
+
+def test_the_tenant_of_a_uri_that_ends_in_a_slash() -> None:
+    connection = Connection(conn_id="c", uri="clarus://id:secret@[::1]:8080/acme/?timezone=Europe%2FLondon")
+    settings = ClarusConnection.from_airflow(connection)
+    assert (settings.base_url, settings.tenant) == ("https://[::1]:8080", "acme")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Timezone", "did you mean 'timezone'?"),
+        ("time_zone", "did you mean 'timezone'?"),
+        ("time-zone", "did you mean 'timezone'?"),
+        ("extra__clarus__timezone", "did you mean 'timezone'?"),
+        ("scopes", "did you mean 'scope'?"),
+        ("verifyy", "did you mean 'verify'?"),
+        ("refreshToken", "did you mean 'refresh_token'?"),
+        ("xyz", "known: grant_type, "),
+    ],
+)
+def test_an_extra_that_means_nothing_is_warned_of_once_with_the_nearest_that_does(
+    name: str, said: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_module, "_told_of", set())
+    for _ in range(3):
+        assert str(read({name: "s3cret", "scope": "openid"}).timezone) == "UTC"
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert warning.startswith(f"Connection 'clarus_eu': extra '{name}' is unknown, and has no effect; {said}")
+    assert "s3cret" not in warning
+
+
+def test_every_extra_that_has_a_field_is_known(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_module, "_told_of", set())
+    read(dict.fromkeys(EXTRA_FIELDS, ""))
+    assert not caplog.records
 
 
 def test_secrets_stay_out_of_repr() -> None:
@@ -81,6 +138,7 @@ def test_secrets_stay_out_of_repr() -> None:
             "extra grant_type is 'password'; it can be client_credentials",
             {"extra": {"grant_type": "password"}},
         ),
+        ("extra token_auth is 'header'; it can be auto, basic, post", {"extra": {"token_auth": "header"}}),
         ("extra variable_format is 'rfc'", {"extra": {"variable_format": "rfc"}}),
         ("extra timezone 'Mars'", {"extra": {"timezone": "Mars"}}),
         ("extra timeout is 'soon'", {"extra": {"timeout": "soon"}}),

@@ -55,6 +55,7 @@ def test_the_defaults_and_choices_shown_are_those_in_force() -> None:
     meant = ClarusConnection.from_airflow(Connection(**fields, extra=json.dumps(shown)))
     assert meant == ClarusConnection.from_airflow(Connection(**fields))
     assert EXTRA_FIELDS["grant_type"].choices == get_args(connection.GrantType)
+    assert EXTRA_FIELDS["token_auth"].choices == get_args(connection.TokenAuth)
     assert EXTRA_FIELDS["variable_format"].choices == get_args(connection.VariableFormat)
 
 

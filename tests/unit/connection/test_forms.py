@@ -17,6 +17,7 @@ from airflow_provider_clarus.connection.connection import ClarusConnection
 from airflow_provider_clarus.exceptions import ClarusConfigError
 
 WORDS = st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S"]), min_size=1, max_size=30)
+TENANTS = WORDS.filter(lambda word: word.strip("/"))
 SECRETS = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=40)
 FLAGS = st.booleans()
 SECONDS = st.one_of(st.integers(1, 3600), st.floats(0.1, 3600))
@@ -28,6 +29,8 @@ EXTRAS: dict[str, st.SearchStrategy[Any]] = {
     "timezone": st.sampled_from(["UTC", "Europe/London", "Australia/Lord_Howe"]),
     "variable_format": st.sampled_from(["iso", "naive"]),
     "verify": st.one_of(FLAGS, st.just("/etc/ssl/own ca.pem")),
+    "storage_verify": FLAGS,
+    "token_auth": st.sampled_from(["auto", "basic", "post"]),
     "proxies": st.dictionaries(st.sampled_from(["http", "https"]), st.just("http://u:p%40@proxy:3128")),
     "timeout": SECONDS,
     "allow_http": FLAGS,
@@ -38,13 +41,15 @@ HOSTS = [
     "Clarus-API.com",
     "https://clarus-api.com/",
     "http://127.0.0.1",
+    "http://[::1]",
+    "[fd00::1]",
 ]
 
 CONNECTIONS = st.fixed_dictionaries(
     {
         "login": SECRETS,
         "password": SECRETS,
-        "schema": WORDS,
+        "schema": TENANTS,
         "extra": st.fixed_dictionaries({}, optional=EXTRAS),
     },
     optional={"host": st.sampled_from(HOSTS), "port": st.integers(1, 65535)},
