@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python3 -m airflow_provider_clarus.demo``: from a fresh clone to a landed report.
+"""Run ``python3 -m airflow_provider_clarus.demo``: from a fresh clone, or from the wheel, to a landed report.
 
-This module needs the standard library only. It makes an environment under ``.demo/`` of the working
-directory, once, and hands over to :mod:`airflow_provider_clarus.demo._run` in it.
+In a clone, this module needs the standard library only: it makes an environment under ``.demo/`` of the
+working directory, once. A provider that is installed runs in the environment that it is installed in. The
+demo itself is :mod:`airflow_provider_clarus.demo._run` either way.
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import os
 import shlex
 import shutil
@@ -17,30 +19,57 @@ import sys
 import time
 from pathlib import Path
 
+#: The root of the clone, if this is one, which its constraints show.
 CLONE = Path(__file__).resolve().parents[2]
 CONSTRAINTS = CLONE / ".ci" / "constraints.txt"
+#: Seconds.
 INSTALL_TIMEOUT = 600
 
 
 def main() -> None:
-    """Make the environment if need be, and run the demo in it."""
+    """Run the demo, in a clone in an environment of its own.
+
+    :raises SystemExit: with what to do about it, where the demo cannot run
+    """
     if not (3, 10) <= sys.version_info[:2] <= (3, 13):
         version = ".".join(str(number) for number in sys.version_info[:3])
         sys.exit(f"This is Python {version}, and the demo needs 3.10 to 3.13: start it with one of these.")
-    if not CONSTRAINTS.exists():
-        sys.exit("The demo runs in a clone of the repository: it installs it, and runs its example DAG.")
     started = time.time()
-    demo = Path.cwd() / ".demo"
-    environment = demo / "venv"
+    if CONSTRAINTS.exists():
+        python = _python_of_clone(Path.cwd() / ".demo")
+    else:
+        python = sys.executable
+        _check_installed()
+    os.execv(python, [python, "-m", "airflow_provider_clarus.demo._run", str(started)])  # noqa: S606
+
+
+def _check_installed() -> None:
+    """Exit with the remedy where this environment lacks what the demo starts."""
+    try:
+        import psutil  # noqa: F401
+
+        import airflow_provider_clarus.sandbox.server  # noqa: F401
+    except ModuleNotFoundError as missing:
+        sys.exit(
+            f"The demo needs {missing.name!r}, which comes with the extra 'sandbox':\n"
+            "  pip install 'airflow-provider-clarus[sandbox]'"
+        )
+    version = importlib.metadata.version("apache-airflow")
+    if version.startswith("2."):
+        sys.exit(f"The demo starts the processes of Airflow 3, and this environment has Airflow {version}.")
+
+
+def _python_of_clone(folder: Path) -> str:
+    """Return the Python of the environment that has this clone installed; make it if need be."""
+    environment = folder / "venv"
     stamp = environment / "installed"
     if not (stamp.exists() and stamp.read_text() == _wanted()):
         try:
-            _install(environment, demo / "install.log")
+            _install(environment, folder / "install.log")
         except KeyboardInterrupt:
             sys.exit(130)
         stamp.write_text(_wanted())
-    python = str(environment / "bin" / "python")
-    os.execv(python, [python, "-m", "airflow_provider_clarus.demo._run", str(started)])  # noqa: S606
+    return str(environment / "bin" / "python")
 
 
 def _wanted() -> str:

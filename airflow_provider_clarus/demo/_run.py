@@ -18,11 +18,14 @@ from typing import NoReturn
 
 import requests
 
-from airflow_provider_clarus.demo.__main__ import CLONE
+import airflow_provider_clarus
 from airflow_provider_clarus.demo.airflow_api import LocalAirflowError, TaskInstance
 from airflow_provider_clarus.demo.local_airflow import LocalAirflow
 from airflow_provider_clarus.demo.processes import BackgroundProcess, stop_all
 
+PACKAGE = Path(airflow_provider_clarus.__file__).parent
+#: Where the wheel has the example DAGs, and where a clone has them.
+EXAMPLES = (PACKAGE / "example_dags", PACKAGE.parent / "dags_examples")
 DAG_ID = "clarus_daily_report"
 REPORT_SECONDS = 5
 """Long enough for the sensor to find the report unfinished, and to defer."""
@@ -53,6 +56,8 @@ class Demo:
     def __init__(self, folder: Path, started: float):
         """Take the folder to work in, and when the demo began, in seconds since the epoch."""
         self.started = started
+        folder.mkdir(exist_ok=True)
+        self.folder = folder
         self.lock = folder / "lock"
         self.home = folder / "airflow"
         self.landed = folder / "landed"
@@ -69,7 +74,7 @@ class Demo:
                 url, connection = started.enter_context(self.sandbox())
             airflow = LocalAirflow(
                 self.home,
-                dags_folder=CLONE / "dags_examples",
+                dags_folder=next(filter(Path.is_dir, EXAMPLES)),
                 connections={"clarus_default": connection},
                 env={"AIRFLOW_VAR_CLARUS_DESTINATION": f"file://{self.landed}"},
             )
@@ -117,7 +122,7 @@ class Demo:
             [sys.executable, "-m", "airflow_provider_clarus.sandbox", "--seconds", str(REPORT_SECONDS)],
             log=self.sandbox_log,
             env=os.environ,
-            cwd=CLONE,
+            cwd=self.folder,
         )
         try:
             sandbox.start()

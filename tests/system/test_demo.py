@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The demo command of the README, as a stranger runs it in a fresh clone."""
+"""The demo command of the README, as a stranger runs it in a fresh clone, and with an installed wheel."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -21,6 +22,14 @@ from tests.system.conftest import REPOSITORY
 
 pytestmark = pytest.mark.long
 
+CONSTRAINTS = REPOSITORY / ".ci" / "constraints.txt"
+# A stranger's: nothing of this project's, and no Airflow.
+ENVIRONMENT = {
+    key: value
+    for key, value in os.environ.items()
+    if not key.startswith(("AIRFLOW", "VIRTUAL_ENV", "PYTHONPATH"))
+}
+
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -35,6 +44,26 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment that has the wheel of this tree installed, without extras."""
+    folder = tmp_path_factory.mktemp("installed")
+    python = folder / "venv" / "bin" / "python"
+    _run(Path(sys.base_prefix) / "bin" / "python3", "-m", "venv", folder / "venv")
+    _run(python, "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder, REPOSITORY)
+    (wheel,) = folder.glob("*.whl")
+    _run(python, "-m", "pip", "install", "-q", "-c", CONSTRAINTS, wheel)
+    return python
+
+
+def _run(*command: str | Path, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        command, cwd=cwd, env=ENVIRONMENT | env, capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
 @pytest.fixture
 def demo(clone: Path) -> Iterator[subprocess.Popen[str]]:
     """The demo, started with a Python that has nothing installed; interrupted if the test does not end it."""
@@ -44,9 +73,7 @@ def demo(clone: Path) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(
         [str(Path(sys.base_prefix) / "bin" / "python3"), *arguments],
         cwd=clone,
-        env={
-            key: value for key, value in os.environ.items() if not key.startswith(("AIRFLOW", "VIRTUAL_ENV"))
-        },
+        env=ENVIRONMENT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -70,6 +97,44 @@ def test_a_stranger_sees_the_report_land(demo: subprocess.Popen[str], clone: Pat
     said, _ = demo.communicate(timeout=600)
 
     assert demo.returncode == 0, said
+    assert_it_has_landed(said, clone)
+
+
+def test_it_runs_from_the_wheel_in_an_empty_folder(installed: Path, tmp_path: Path) -> None:
+    command = [installed, "-m", "airflow_provider_clarus.demo"]
+    without = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
+    assert without.returncode == 1
+    assert list(tmp_path.iterdir()) == []
+    remedy = re.search(r"^  pip (.+)$", without.stderr, re.MULTILINE)
+    assert remedy, without.stderr
+    _run(installed, "-m", "pip", *shlex.split(remedy[1]), "-q", "-c", CONSTRAINTS)
+
+    said = _run(*command, cwd=tmp_path).stdout
+
+    assert_it_has_landed(said, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".demo"]
+
+
+LIST_BUNDLES = """
+import json
+from airflow.dag_processing.bundles.manager import DagBundlesManager
+
+print(json.dumps({bundle.name: str(bundle.path) for bundle in DagBundlesManager().get_all_dag_bundles()}))
+"""
+
+
+def test_airflow_lists_the_examples_of_the_wheel(installed: Path, tmp_path: Path) -> None:
+    """From 3.3 on, with ``load_examples``."""
+    settings = {"AIRFLOW_HOME": str(tmp_path), "AIRFLOW__CORE__LOAD_EXAMPLES": "True"}
+    said = _run(installed, "-c", LIST_BUNDLES, cwd=tmp_path, **settings).stdout
+    examples = Path(json.loads(said.splitlines()[-1])["airflow-provider-clarus-example-dags"])
+    source = REPOSITORY / "dags_examples"
+    assert {path.name: path.read_text() for path in examples.glob("*.py")} == {
+        path.name: path.read_text() for path in source.glob("*.py")
+    }
+
+
+def assert_it_has_landed(said: str, folder: Path) -> None:
     for task in ("generate", "wait", "download"):
         assert re.search(rf"^Task +{task} +success +[\d.]+ s$", said, re.MULTILINE), said
     assert re.search(r"wait +deferred$", said, re.MULTILINE), said
@@ -77,7 +142,7 @@ def test_a_stranger_sees_the_report_land(demo: subprocess.Popen[str], clone: Pat
     landed = re.search(r"^Landed +file://(\S+), (\d+) bytes", said, re.MULTILINE)
     assert landed, said
     file = Path(landed[1])
-    assert file.is_relative_to(clone / ".demo")
+    assert file.is_relative_to(folder / ".demo")
     assert file.stat().st_size == int(landed[2])
     assert file.read_text().splitlines()[0] in said
     assert re.search(r"^Requests +.*\b1 token, 1 generate\b", said, re.MULTILINE), said
