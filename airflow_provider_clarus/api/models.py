@@ -14,10 +14,7 @@ from airflow_provider_clarus.exceptions import (
     ClarusNotFoundError,
     ClarusReportFailedError,
 )
-
-#: Seconds for which a document may stay out of sight before it counts as gone. Reads come from a replica
-#: (API page "GraphQL"), which has not seen a document that was queued a moment ago.
-MISSING_GRACE = 120.0
+from airflow_provider_clarus.policy import MISSING_GRACE as MISSING_GRACE
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +66,7 @@ def finished(
     :param document: what Clarus last said, ``None`` when it knows no such document
     :param missing_for: seconds since the first look in a row that did not find it
     :raises ClarusReportFailedError: when it never will be
-    :raises ClarusNotFoundError: when it has been out of sight for longer than :data:`MISSING_GRACE`
+    :raises ClarusNotFoundError: when it has been out of sight for longer than ``MISSING_GRACE``
     """
     if document is None:
         if missing_for <= MISSING_GRACE:
