@@ -85,11 +85,12 @@ EXTRA_FIELDS = {
     ),
     "variable_format": ExtraField(
         "Format of times",
-        "How times are sent: iso is 2024-03-31T00:00:00+00:00, naive is 2024-03-31 00:00:00, which some "
-        "servers misread when the clocks change.",
+        "How times are sent: iso is 2024-03-31T00:00:00+00:00; precise has microseconds, with which a "
+        "window loses no row of its last second; naive is 2024-03-31 00:00:00, which some servers misread "
+        "when the clocks change.",
         placeholder="iso",
         default="iso",
-        choices=("iso", "naive"),
+        choices=("iso", "precise", "naive"),
     ),
     "verify": ExtraField(
         "Verify TLS",

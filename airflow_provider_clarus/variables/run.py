@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,7 +21,7 @@ def variables_of_run(
     variables: Variables,
     *,
     window_names: Sequence[str] | None,
-    allow_relative: bool,
+    allow_relative: bool | Collection[str],
     zone: ZoneInfo,
     variable_format: VariableFormat,
 ) -> list[dict[str, str]]:
@@ -37,7 +37,11 @@ def variables_of_run(
     start, end = context.get("data_interval_start"), context.get("data_interval_end")
     dag = context.get("dag")
     window = window_names and interval_variables(
-        window_names, start, end, timetable_name=type(dag.timetable).__name__ if dag else "the timetable"
+        window_names,
+        start,
+        end,
+        timetable_name=type(dag.timetable).__name__ if dag else "the timetable",
+        resolution=timedelta(microseconds=1) if variable_format == "precise" else timedelta(seconds=1),
     )
     sent = to_api(variables, window or None, timezone=zone, variable_format=variable_format)
     warnings = check_relative(

@@ -17,7 +17,7 @@ from airflow_provider_clarus.exceptions import ClarusInputError
 
 Value: TypeAlias = str | int | date | None  # a datetime is a date, too
 Variables: TypeAlias = Mapping[str, Value | Sequence[Value]] | Sequence[Mapping[str, Any]] | None
-VariableFormat: TypeAlias = Literal["iso", "naive"]
+VariableFormat: TypeAlias = Literal["iso", "precise", "naive"]
 
 _UTC = ZoneInfo("UTC")
 
@@ -32,12 +32,13 @@ def to_api(
     """Return ``variables`` and ``window`` in the form of ``POST /api/reports/{id}/generate``.
 
     :param variables: a mapping, in which a list repeats its name, or a list of ``{"name", "value"}``. A value
-        is a ``str`` (sent as it is), an ``int``, a ``date`` (its midnight), an aware ``datetime`` in whole
-        seconds, or ``None``: the value stored in the report stays.
+        is a ``str`` (sent as it is), an ``int``, a ``date`` (its first moment), an aware ``datetime`` in
+        whole seconds, or ``None``: the value stored in the report stays.
     :param window: what :func:`~airflow_provider_clarus.variables.windows.interval_variables` answered; its
         names may not stand in ``variables`` too.
     :param timezone: the tenant's time zone.
-    :param variable_format: ``iso`` is ``2024-03-31T00:00:00+00:00``, ``naive`` is ``2024-03-31 00:00:00``.
+    :param variable_format: ``iso`` is ``2024-03-31T00:00:00+00:00``, ``precise`` is
+        ``2024-03-31T00:00:00.000000+00:00``, in UTC, ``naive`` is ``2024-03-31 00:00:00``.
     :raises ClarusInputError: for whatever would not certainly mean to the server what it means in the DAG.
     """
     window = window or {}
@@ -109,7 +110,10 @@ def _text(name: str, value: Any, zone: ZoneInfo, variable_format: VariableFormat
             "pass a str (written as the report expects it), an int, a date or an aware datetime."
         )
     try:
-        moment = _checked(name, value) if isinstance(value, datetime) else _midnight(name, value, zone)
+        if isinstance(value, datetime):
+            moment = _checked(name, value, whole=variable_format != "precise")
+        else:
+            moment = _first_moment(name, value, zone)
         local = moment.astimezone(zone)
     except OverflowError as error:
         raise ClarusInputError(
@@ -123,32 +127,44 @@ def _text(name: str, value: Any, zone: ZoneInfo, variable_format: VariableFormat
                 "'variable_format' to 'iso'."
             )
         return local.replace(tzinfo=None).isoformat(sep=" ", timespec="seconds")
+    if variable_format == "precise":
+        # Chronic reads no fraction before a negative offset.
+        return local.astimezone(_UTC).isoformat(timespec="microseconds")
     if local.strftime("%z")[5:]:  # local mean time, before zones had whole minutes, is not in ISO 8601
         local = local.astimezone(_UTC)
     return local.isoformat(timespec="seconds")
 
 
-def _checked(name: str, value: datetime) -> datetime:
-    """Return ``value`` if it says one moment, in whole seconds."""
+def _checked(name: str, value: datetime, *, whole: bool) -> datetime:
+    """Return ``value`` if it says one moment, in whole seconds if need be."""
     if value.utcoffset() is None:
         raise ClarusInputError(
             f"Variable {name!r} is {value.isoformat()}, without a time zone; say which one is meant, "
             "for example pendulum.instance(value, tz='Europe/London')."
         )
-    if value.microsecond:
+    if whole and value.microsecond:
         raise ClarusInputError(
-            f"Variable {name!r} is {value.isoformat()}, but Clarus takes whole seconds; "
-            "round it as you mean it, for example value.replace(microsecond=0)."
+            f"Variable {name!r} is {value.isoformat()}, but this connection sends whole seconds; round it as "
+            "you mean it, for example value.replace(microsecond=0), or set the connection's extra "
+            "'variable_format' to 'precise'."
         )
     _refuse_missing(name, value)
     return value
 
 
-def _midnight(name: str, day: date, zone: ZoneInfo) -> datetime:
-    """Return the midnight with which ``day`` begins: the first one where the clocks go back to it."""
-    midnight = datetime.combine(day, time(), zone)
-    _refuse_missing(name, midnight)
-    return midnight
+def _first_moment(name: str, day: date, zone: ZoneInfo) -> datetime:
+    """Return the moment with which ``day`` begins.
+
+    That is its midnight, the first one where the clocks go back to it, or the moment to which they go forward
+    over it, as they do once a year in Cairo, Beirut and Havana.
+    """
+    first = datetime.combine(day, time(), zone).astimezone(_UTC).astimezone(zone)
+    if first.date() != day:
+        raise ClarusInputError(
+            f"Variable {name!r} is {day.isoformat()}, a day that {zone.key} does not have, because its "
+            f"calendar goes forward over it; pass one that exists, such as {first.date().isoformat()}."
+        )
+    return first
 
 
 def _refuse_missing(name: str, moment: datetime) -> None:

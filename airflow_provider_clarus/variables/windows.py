@@ -2,7 +2,8 @@
 """Windows: the data interval of a run as the two variables between which a report looks.
 
 Both ends of a report's window belong to it, but an interval's end does not. So a window ends one second
-before its interval does, and consecutive windows meet without a gap or an overlap.
+before its interval does, or one microsecond where times are sent precisely, and consecutive windows meet
+without an overlap, and without a gap of what can be sent.
 """
 
 from __future__ import annotations
@@ -14,7 +15,12 @@ from airflow_provider_clarus.exceptions import ClarusInputError
 
 
 def interval_variables(
-    names: Sequence[str], start: datetime | None, end: datetime | None, *, timetable_name: str
+    names: Sequence[str],
+    start: datetime | None,
+    end: datetime | None,
+    *,
+    timetable_name: str,
+    resolution: timedelta = timedelta(seconds=1),
 ) -> dict[str, datetime]:
     """Return the first and the last second of a run's data interval under their two names.
 
@@ -25,6 +31,7 @@ def interval_variables(
     :param start: ``data_interval_start`` of the run, ``None`` where it has none.
     :param end: ``data_interval_end`` of the run, ``None`` where it has none.
     :param timetable_name: the class of the DAG's timetable, for the error.
+    :param resolution: of the times that are sent: a second, or a microsecond, which is that of Clarus' rows.
     :raises ClarusInputError: when the interval is missing or empty; the message shows the ways out.
     """
     if isinstance(names, str) or len(names) != 2 or names[0] == names[1]:
@@ -36,7 +43,9 @@ def interval_variables(
             f"interval_variables={tuple(names)!r} needs a data interval, but {timetable_name} gave this run "
             f"none. {_ways_out(names, timetable_name)}"
         )
-    first, last = start.replace(microsecond=0), end.replace(microsecond=0) - timedelta(seconds=1)
+    if resolution == timedelta(seconds=1):
+        start, end = start.replace(microsecond=0), end.replace(microsecond=0)
+    first, last = start, end - resolution
     if last < first:
         raise ClarusInputError(
             f"interval_variables={tuple(names)!r} needs a data interval, but the one that {timetable_name} "

@@ -8,7 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_clarus.exceptions import ClarusInputError
-from airflow_provider_clarus.variables.relative import check_relative, is_relative
+from airflow_provider_clarus.variables.relative import (
+    check_relative,
+    is_absolute,
+    is_relative,
+    may_be_relative,
+)
 from airflow_provider_clarus.variables.values import to_api
 
 RELATIVE = """
@@ -68,6 +73,44 @@ RELATIVE = """
     next month
     monday 09:00
     friday at 1pm
+    first day of last month
+    previous friday
+    previous month
+    past 7 days
+    past week
+    twenty days ago
+    twenty-one days ago
+    3 days ago.
+    '3 days ago'
+    "yesterday"
+    today at 5.30pm
+    last summer
+    31 december
+    december 31st
+    yesterday BST
+    until yesterday
+"""
+PERHAPS = """
+    Today Ltd
+    kindly 3 days ago
+    3 days ago please
+    roughly last month
+    beginning of last week, inclusive
+"""
+ABSOLUTE = """
+    2024-01-15
+    2024/01/15
+    20240115
+    2024-01-15 09:00
+    2024-01-15 09:00:00
+    2024-01-15T09:00:00Z
+    2024-03-31T00:00:00+00:00
+    2024-03-31T23:59:59.999999+01:00
+    2024-03-31 00:00:00 UTC
+    15 January 2024
+    15th Jan 2024 at 9:00
+    January 15, 2024 09:00
+    jan 15 2024 9:00 pm
 """
 NOT_RELATIVE = """
     AVAILABLE
@@ -104,6 +147,8 @@ NOT_RELATIVE = """
     Agorà
     3 pallets ago
     In Transit
+    In 48 Hours
+    Saturday AM
     in stock
     noon
     09:00
@@ -130,7 +175,7 @@ def lines(table: str) -> list[str]:
     return [line.strip() for line in table.strip().splitlines()]
 
 
-def check(value, *, late=timedelta(), interval=True, is_backfill=False, allow=False) -> list[str]:
+def check(value, *, late=timedelta(), interval=True, is_backfill=False, allow=False, types=None) -> list[str]:
     return check_relative(
         to_api({"date_from": value, "state": "AVAILABLE"}),
         interval_start=END - timedelta(days=1) if interval else None,
@@ -138,6 +183,7 @@ def check(value, *, late=timedelta(), interval=True, is_backfill=False, allow=Fa
         now=END + late,
         is_backfill=is_backfill,
         allow=allow,
+        types=types,
     )
 
 
@@ -157,11 +203,65 @@ def test_no_absolute_moment_is_relative(moment, sep):
     assert not is_relative(str(moment.date()))
 
 
+@pytest.mark.parametrize("value", lines(ABSOLUTE))
+def test_absolute(value):
+    assert is_absolute(value)
+    assert not is_relative(value)
+
+
+@pytest.mark.parametrize(
+    "value", ["", *lines(RELATIVE), *lines(PERHAPS), "January 2024", "15 January", "9:00"]
+)
+def test_not_certainly_absolute(value):
+    assert not is_absolute(value)
+
+
+@given(st.datetimes(datetime(1900, 1, 1)), st.sampled_from(["T", " "]))
+def test_every_moment_as_text_is_absolute(moment, sep):
+    assert is_absolute(moment.isoformat(sep))
+    assert is_absolute(moment.replace(tzinfo=timezone.utc).isoformat(sep))
+    assert is_absolute(str(moment.date()))
+
+
+@pytest.mark.parametrize("value", lines(PERHAPS))
+def test_what_the_server_may_make_of_strange_words_is_warned_of_and_passes(value):
+    assert not is_relative(value)
+    [warning] = check(value, late=timedelta(days=2), is_backfill=True)
+    assert "may count from the moment" in warning
+    assert check(value) == []
+
+
 @given(st.sampled_from(lines(RELATIVE)), st.from_regex(r"[A-Z]{5,12}", fullmatch=True), st.booleans())
-def test_one_strange_word_makes_it_free_text(expression, word, before):
+def test_one_strange_word_makes_it_free_text_to_be_warned_of(expression, word, before):
     if is_relative(f"today {word}"):
         return  # a word of the vocabulary after all
-    assert not is_relative(f"{word} {expression}" if before else f"{expression} {word}")
+    text = f"{word} {expression}" if before else f"{expression} {word}"
+    assert not is_relative(text)
+    assert may_be_relative(text) or expression in (
+        "now",
+        "5 months before now",
+        "7 days from now",
+        "last night",
+    )
+
+
+def test_where_types_are_known_dates_alone_are_judged_and_strictly():
+    types = {"date_from": "Date", "state": "String"}
+    for value in ("whenever", "January 2024", "15 January"):
+        with pytest.raises(ClarusInputError, match="counts from the moment"):
+            check(value, late=timedelta(days=2), types=types)
+        assert len(check(value, types=types)) == 1
+    assert check("2024-01-15", late=timedelta(days=2), types=types) == []
+    assert check("3 days ago", late=timedelta(days=2), types={"date_from": "String"}) == []
+    # What the report does not declare, nobody knows.
+    with pytest.raises(ClarusInputError):
+        check("3 days ago", late=timedelta(days=2), types={"state": "String"})
+
+
+def test_names_can_be_allowed():
+    assert check("today", late=timedelta(days=9), allow=["date_from"]) == []
+    with pytest.raises(ClarusInputError):
+        check("today", late=timedelta(days=9), allow=["date_to"])
 
 
 @pytest.mark.parametrize("late", [timedelta(hours=-1), timedelta(), timedelta(minutes=5), timedelta(days=1)])
@@ -180,7 +280,7 @@ def test_a_late_run_is_refused_with_the_way_out(is_backfill):
         "2024-03-30T00:00:00+00:00 to 2024-03-31T00:00:00+00:00, ended 1 day, 0:00:01 ago",
         "{{ data_interval_start | ts }}",
         "interval_variables",
-        "allow_relative_variables=True",
+        "allow_relative_variables=['date_from']",
     ):
         assert part in str(caught.value)
 

@@ -152,13 +152,27 @@ def test_a_time_that_the_clocks_jump_over_is_refused():
     [
         ("America/Sao_Paulo", date(2018, 11, 4)),
         ("Africa/Cairo", date(2024, 4, 26)),
-        ("Pacific/Apia", date(2011, 12, 30)),
+        ("Asia/Beirut", date(2024, 3, 31)),
+        ("America/Havana", date(2024, 3, 10)),
     ],
 )
-@pytest.mark.parametrize("variable_format", ["iso", "naive"])
-def test_a_date_without_a_midnight_is_refused(zone, day, variable_format):
-    with pytest.raises(ClarusInputError, match=f"{day} 00:00:00, a time that {zone} does not have"):
-        one(day, timezone=zone, variable_format=variable_format)
+def test_a_date_without_a_midnight_begins_when_the_clocks_have_gone_forward(zone, day):
+    first = datetime.fromisoformat(one(day, timezone=zone))
+    assert (first.date(), first.time()) == (day, datetime(1, 1, 1, 1).time())
+    before = (first - timedelta(seconds=1)).astimezone(ZoneInfo(zone))
+    assert before.date() == day - timedelta(days=1)
+    assert one(day, timezone=zone, variable_format="naive") == f"{day} 01:00:00"
+
+
+def test_a_day_that_never_was_is_refused():
+    with pytest.raises(ClarusInputError, match="2011-12-30, a day that Pacific/Apia does not have"):
+        one(date(2011, 12, 30), timezone="Pacific/Apia")
+
+
+def test_the_precise_form_has_microseconds():
+    moment = datetime(2024, 3, 30, 23, 59, 59, 999999, tzinfo=timezone.utc)
+    assert one(moment, variable_format="precise") == "2024-03-30T23:59:59.999999+00:00"
+    assert one(date(2024, 3, 30), variable_format="precise") == "2024-03-30T00:00:00.000000+00:00"
 
 
 @pytest.mark.parametrize(

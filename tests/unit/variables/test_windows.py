@@ -16,6 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_clarus.exceptions import ClarusInputError
+from airflow_provider_clarus.variables.run import variables_of_run
 from airflow_provider_clarus.variables.values import to_api
 from airflow_provider_clarus.variables.windows import interval_variables
 
@@ -127,6 +128,26 @@ def test_consecutive_windows_meet_and_cover_exactly_the_range(timetable, earlies
     assert all(this[1] + SECOND == following[0] for this, following in pairwise(windows))
     assert windows[0][0] == intervals[0].start.replace(microsecond=0)
     assert windows[-1][1] + SECOND == intervals[-1].end.replace(microsecond=0)
+
+
+@settings(max_examples=100, deadline=None)
+@given(timetable=TIMETABLES, earliest=STARTS, zone=st.sampled_from(ZONES), count=st.integers(2, 10))
+def test_precise_windows_leave_out_a_microsecond(timetable, earliest, zone, count):
+    intervals = scheduled(timetable, earliest, count)
+    windows = [
+        variables_of_run(
+            {"data_interval_start": interval.start, "data_interval_end": interval.end},
+            None,
+            window_names=NAMES,
+            allow_relative=False,
+            zone=ZoneInfo(zone),
+            variable_format="precise",
+        )
+        for interval in intervals
+    ]
+    read = [[datetime.fromisoformat(variable["value"]) for variable in window] for window in windows]
+    assert all(this[1] + timedelta(microseconds=1) == following[0] for this, following in pairwise(read))
+    assert [first for first, _ in read] == [interval.start for interval in intervals]
 
 
 @settings(max_examples=500, deadline=None)
