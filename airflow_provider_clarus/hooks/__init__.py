@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Airflow connection to Clarus."""
+"""Airflow's connections, and the one to Clarus."""
 
-__all__ = ["clarus"]
+__all__ = ["clarus", "connections"]

@@ -9,11 +9,12 @@ from contextlib import closing
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, conf
+from airflow.providers.common.compat.sdk import BaseHook, conf
 
 from airflow_provider_clarus.connection import form
 from airflow_provider_clarus.connection.connection import ClarusConnection
-from airflow_provider_clarus.exceptions import ClarusConfigError, ClarusError, ClarusTransientError
+from airflow_provider_clarus.exceptions import ClarusError
+from airflow_provider_clarus.hooks import connections
 from airflow_provider_clarus.hooks._masking import amask_secret, mask_secret
 from airflow_provider_clarus.variables.values import Variables, to_api
 
@@ -53,15 +54,13 @@ class ClarusHook(BaseHook):
     def client(self) -> ClarusClient:
         """The client, made from the connection when it is first needed.
 
-        :raises ClarusConfigError: when there is no such connection, or it cannot be used as it is
+        :raises ClarusConfigError: when the connection cannot be used as it is
+        :raises ClarusTransientError: when Airflow does not find it, just now or at all
         """
         return self._open()
 
     def _open(self, **options: Any) -> ClarusClient:
-        try:
-            connection = self.get_connection(self.clarus_conn_id)
-        except AirflowNotFoundException as error:
-            raise _no_connection(self.clarus_conn_id, error) from None
+        connection = connections.fetch(self.clarus_conn_id)
         settings = ClarusConnection.from_airflow(connection, self.subdomain)
         for secret in settings.secrets:
             mask_secret(secret)
@@ -74,18 +73,10 @@ class ClarusHook(BaseHook):
         """Return a client for use from an event loop, in worker threads: it tries each call once.
 
         :param any_tenant: the connection need not name one: ``client.for_tenant`` does
-
-        :raises ClarusConfigError: when there is no such connection, or it cannot be used as it is
-        :raises ClarusTransientError: when Airflow cannot be asked for it just now
+        :raises ClarusConfigError: when the connection cannot be used as it is
+        :raises ClarusTransientError: when Airflow does not find it, just now or at all
         """
-        from airflow.providers.common.compat.connection import get_async_connection
-
-        try:
-            connection = await get_async_connection(clarus_conn_id)
-        except AirflowNotFoundException as error:
-            raise _no_connection(clarus_conn_id, error) from None
-        except Exception as error:
-            raise ClarusTransientError(f"Could not fetch connection {clarus_conn_id!r}: {error!r}") from error
+        connection = await connections.afetch(clarus_conn_id)
         settings = ClarusConnection.from_airflow(connection, subdomain, any_tenant=any_tenant)
         for secret in settings.secrets:
             await amask_secret(secret)
@@ -137,13 +128,6 @@ class ClarusHook(BaseHook):
                 return True, client.check()
         except ClarusError as error:
             return False, str(error)
-
-
-def _no_connection(clarus_conn_id: str, error: Exception) -> ClarusConfigError:
-    return ClarusConfigError(
-        f"There is no connection {clarus_conn_id!r} ({error}). Add one of type clarus in Admin > "
-        f"Connections, or set AIRFLOW_CONN_{clarus_conn_id.upper()}."
-    )
 
 
 def _client(

@@ -52,11 +52,12 @@ class ClarusDownloadDocumentOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Land the file."""
+        from airflow_provider_clarus.landing.destination import fetch_connection
         from airflow_provider_clarus.landing.document import land_document
         from airflow_provider_clarus.landing.names import destination_path
 
         document_id = positive_id(self.document_id, "document_id")
-        destination_path(self.destination, None, document_id)
+        fetch_connection(destination_path(self.destination, None, document_id))
         hook = ClarusHook(self.clarus_conn_id, self.subdomain)
         document = hook.get_document(document_id)
         tenant = hook.client.connection.tenant

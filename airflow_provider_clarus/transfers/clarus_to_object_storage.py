@@ -12,7 +12,7 @@ from airflow_provider_clarus import durable
 from airflow_provider_clarus.api.models import Document, positive_id
 from airflow_provider_clarus.exceptions import ClarusInputError
 from airflow_provider_clarus.hooks.clarus import ClarusHook
-from airflow_provider_clarus.landing.destination import check_library, storage_path
+from airflow_provider_clarus.landing.destination import check_library, fetch_connection, storage_path
 from airflow_provider_clarus.landing.names import destination_path
 from airflow_provider_clarus.landing.outlets import add_to_outlets
 from airflow_provider_clarus.triggers.deferral import wait_for_document
@@ -94,6 +94,7 @@ class ClarusReportToObjectStorageOperator(BaseOperator):
         report_id = positive_id(self.report_id, "report_id")
         destination = destination_path(self.destination, None, 0)
         check_library(destination)
+        fetch_connection(destination)
         if not self.overwrite and destination == self.destination and storage_path(destination).exists():
             raise ClarusInputError(f"{destination} exists, and overwrite is False: nothing was generated.")
         hook = ClarusHook(self.clarus_conn_id, self.subdomain)

@@ -6,11 +6,12 @@ import logging
 from datetime import date
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_clarus.api.client import ClarusClient
 from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.api.status import DocumentStatus
-from airflow_provider_clarus.exceptions import ClarusConfigError, ClarusTransientError
+from airflow_provider_clarus.exceptions import ClarusTransientError
 from airflow_provider_clarus.hooks.clarus import ClarusHook
 from airflow_provider_clarus.sandbox.faults import Fault
 from airflow_provider_clarus.sandbox.reports import Report
@@ -45,9 +46,12 @@ def test_making_a_hook_asks_for_nothing() -> None:
     ClarusHook("no_such_connection")
 
 
-def test_a_missing_connection_is_named() -> None:
-    with pytest.raises(ClarusConfigError, match=r"'warehouse'.*AIRFLOW_CONN_WAREHOUSE"):
+def test_a_missing_connection_is_named_and_may_only_be_out_of_reach() -> None:
+    with pytest.raises(ClarusTransientError, match=r"'warehouse'.*AIRFLOW_CONN_WAREHOUSE") as raised:
         ClarusHook("warehouse").client  # noqa: B018
+    assert "cannot be reached just now" in str(raised.value)
+    assert not isinstance(raised.value, AirflowFailException)
+    assert not raised.value.may_have_acted
 
 
 def test_an_event_loop_gets_a_client_that_tries_once(clarus_default: Sandbox) -> None:
@@ -63,7 +67,7 @@ def test_an_event_loop_gets_a_client_that_tries_once(clarus_default: Sandbox) ->
 
 
 def test_an_event_loop_is_told_of_a_missing_connection() -> None:
-    with pytest.raises(ClarusConfigError, match="'warehouse'"):
+    with pytest.raises(ClarusTransientError, match=r"'warehouse'.*cannot be reached just now"):
         asyncio.run(ClarusHook.aopen("warehouse"))
 
 

@@ -32,7 +32,10 @@ except TaskDeferred:
 """
 
 
-def test_no_storage_is_loaded_before_the_wait(clarus_default: Sandbox) -> None:
+def test_no_storage_is_loaded_before_the_wait(
+    clarus_default: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", "aws://")
     clarus_default.add_report(Report(7, seconds=60))
     output = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", FIRST_HALF],

@@ -85,7 +85,7 @@ def test_a_connection_without_tenant_or_credentials_is_refused_before_anything_i
 
 @ALL
 def test_a_connection_that_does_not_exist_is_named(make: Callable[..., Any]) -> None:
-    with pytest.raises(ClarusConfigError, match=r"no connection 'warehouse'.*AIRFLOW_CONN_WAREHOUSE"):
+    with pytest.raises(ClarusTransientError, match=r"connection 'warehouse'.*AIRFLOW_CONN_WAREHOUSE"):
         make(clarus_conn_id="warehouse").execute(context())
 
 

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Airflow's connections, fetched so that one which cannot be had is an error, and never a default.
+
+While Airflow's database or API is away, its SDK says of every connection that it is not defined
+(apache/airflow 71307), as it does of a misspelt one. Nobody can tell the two apart, so both may pass.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
+
+from airflow_provider_clarus.exceptions import ClarusTransientError
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Connection
+
+
+def fetch(conn_id: str) -> Connection:
+    """Return an Airflow connection.
+
+    :raises ClarusTransientError: when Airflow does not find it, just now or at all, or cannot be asked
+    """
+    try:
+        return BaseHook.get_connection(conn_id)
+    except Exception as error:
+        raise _not_fetched(conn_id, error) from error
+
+
+async def afetch(conn_id: str) -> Connection:
+    """Return an Airflow connection, from within an event loop.
+
+    :raises ClarusTransientError: as :func:`fetch`
+    """
+    from airflow.providers.common.compat.connection import get_async_connection
+
+    try:
+        return await get_async_connection(conn_id)
+    except Exception as error:
+        raise _not_fetched(conn_id, error) from error
+
+
+@contextmanager
+def at_hand(connection: Connection) -> Iterator[None]:
+    """Let whatever asks for a connection inside be given this one, whatever has become of Airflow meanwhile.
+
+    A storage's own hook fetches the connection again, by its id, and goes on without one when it is refused.
+    """
+    name = f"AIRFLOW_CONN_{str(connection.conn_id).upper()}"
+    before = os.environ.get(name)
+    os.environ[name] = connection.as_json()
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
+def _not_fetched(conn_id: str, error: Exception) -> ClarusTransientError:
+    if not isinstance(error, AirflowNotFoundException):
+        return ClarusTransientError(
+            f"Could not fetch connection {conn_id!r}: {error!r}. Nothing was sent.", may_have_acted=False
+        )
+    return ClarusTransientError(
+        f"Airflow did not find connection {conn_id!r} ({error}). Either there is none of that id: add it in "
+        f"Admin > Connections, or set AIRFLOW_CONN_{conn_id.upper()}. Or Airflow's database or API cannot be "
+        "reached just now, of which it says the same: then a retry helps. Nothing was sent.",
+        may_have_acted=False,
+    )
