@@ -10,7 +10,7 @@ from typing import Any
 import requests
 
 from airflow_provider_clarus.api.documents import DocumentList
-from airflow_provider_clarus.api.models import Document, positive_id
+from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.auth.tokens import TokenSource
 from airflow_provider_clarus.connection.connection import ClarusConnection
 from airflow_provider_clarus.exceptions import (
@@ -25,6 +25,7 @@ from airflow_provider_clarus.exceptions import (
 from airflow_provider_clarus.http import transport
 from airflow_provider_clarus.http.responses import content_of, described, documented_shape, error_for, json_of
 from airflow_provider_clarus.http.retries import retrying
+from airflow_provider_clarus.variables.settle import positive_id
 
 #: Tries of one call, the first included.
 ATTEMPTS = 5

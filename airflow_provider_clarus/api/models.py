@@ -3,18 +3,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from airflow_provider_clarus.api.status import DocumentStatus
 from airflow_provider_clarus.exceptions import (
-    ClarusInputError,
     ClarusNotFoundError,
     ClarusReportFailedError,
 )
 from airflow_provider_clarus.policy import MISSING_GRACE as MISSING_GRACE
+from airflow_provider_clarus.variables.settle import positive_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +84,3 @@ def finished(
             tenant=tenant,
         )
     return document if document.status is DocumentStatus.AVAILABLE else None
-
-
-def positive_id(value: Any, name: str) -> int:
-    """Return a report's or document's id as an integer.
-
-    :raises ClarusInputError: when it is none, before anything is sent
-    """
-    text = str(value).strip()
-    if not re.fullmatch("[1-9][0-9]{0,18}", text):
-        raise ClarusInputError(f"{name} is {value!r}; it must be a positive integer, as Clarus shows it.")
-    return int(text)

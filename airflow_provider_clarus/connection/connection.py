@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from airflow_provider_clarus.connection.form import EXTRA_FIELDS
 from airflow_provider_clarus.exceptions import ClarusConfigError
+from airflow_provider_clarus.variables.settle import FLAGS
 from airflow_provider_clarus.variables.values import VariableFormat
 
 log = logging.getLogger(__name__)
@@ -23,7 +24,6 @@ DEFAULT_HOST = "https://clarus-api.com"
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 UTC = ZoneInfo("UTC")
-FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 # What every library reads alike: neither user, query nor fragment, backslash nor space.
 _ADDRESS = re.compile(r"https?://[\w.\-:\[\]]+(/[\w.\-~%/]*)?", re.ASCII | re.IGNORECASE)

@@ -4,17 +4,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator, conf
 
 from airflow_provider_clarus import durable
-from airflow_provider_clarus.api.models import positive_id
+from airflow_provider_clarus.exceptions import concerning
 from airflow_provider_clarus.hooks.clarus import ClarusHook
 from airflow_provider_clarus.triggers.deferral import wait_for_document
+from airflow_provider_clarus.variables import settle
 from airflow_provider_clarus.variables.run import variables_of_run
 from airflow_provider_clarus.variables.values import Variables
-from airflow_provider_clarus.waiting.event import document_of
+from airflow_provider_clarus.waiting.event import document_of, settled_of
 from airflow_provider_clarus.waiting.wait import Wait
 
 if TYPE_CHECKING:
@@ -28,23 +30,30 @@ class ClarusGenerateReportOperator(BaseOperator):
     :param variables: a mapping, or a list of ``{"name", "value"}`` (templated). What is not passed keeps the
         value stored in the report, which the server evaluates when it generates it
     :param interval_variables: the names of the two variables that get the first and the last second of the
-        run's data interval, in the tenant's time zone
+        run's data interval, in the tenant's time zone (templated)
     :param allow_relative_variables: let expressions such as ``3 days ago`` pass, although the server counts
-        them from the moment of generation, also in a backfill
+        them from the moment of generation, also in a backfill (templated)
     :param subdomain: the tenant (templated), instead of the connection's own
     :param clarus_conn_id: an Airflow connection of type ``clarus`` (templated)
-    :param wait_for_completion: finish only when the document is available
+    :param wait_for_completion: finish only when the document is available (templated)
     :param deferrable: wait in the triggerer, where thousands of documents share one request
-    :param poll_interval: seconds between two looks at a young document
-    :param timeout: seconds after which the wait fails
+        (templated)
+    :param poll_interval: seconds between two looks at a young document, at least 1: a number, a numeric text
+        or a ``timedelta`` (templated)
+    :param timeout: seconds after which the wait fails, in the same forms (templated)
     """
 
     template_fields: Sequence[str] = (
         "report_id",
         "variables",
         "interval_variables",
+        "allow_relative_variables",
         "subdomain",
         "clarus_conn_id",
+        "wait_for_completion",
+        "deferrable",
+        "poll_interval",
+        "timeout",
     )
     template_fields_renderers = {"variables": "json"}  # noqa: RUF012 - Airflow's own convention
     ui_color = "#e6f1f2"
@@ -55,13 +64,13 @@ class ClarusGenerateReportOperator(BaseOperator):
         report_id: int | str,
         variables: Variables = None,
         interval_variables: Sequence[str] | None = None,
-        allow_relative_variables: bool = False,
+        allow_relative_variables: bool | str = False,
         subdomain: str | None = None,
         clarus_conn_id: str = ClarusHook.default_conn_name,
-        wait_for_completion: bool = False,
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        poll_interval: float = 10,
-        timeout: float = 3600,
+        wait_for_completion: bool | str = False,
+        deferrable: bool | str = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poll_interval: float | str | timedelta = 10,
+        timeout: float | str | timedelta = 3600,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -78,23 +87,30 @@ class ClarusGenerateReportOperator(BaseOperator):
 
     def execute(self, context: Context) -> int:
         """Queue the report, and wait for its document if asked to."""
-        report_id = positive_id(self.report_id, "report_id")
-        hook = ClarusHook(self.clarus_conn_id, self.subdomain)
+        report_id = settle.positive_id(self.report_id, "report_id")
+        allow_relative = settle.flag(self.allow_relative_variables, "allow_relative_variables")
+        wait_for_completion = settle.flag(self.wait_for_completion, "wait_for_completion")
+        deferrable = settle.flag(self.deferrable, "deferrable")
+        interval = settle.interval(self.poll_interval, "poll_interval")
+        timeout = settle.seconds(self.timeout, "timeout")
+        clarus_conn_id = settle.text(self.clarus_conn_id, "clarus_conn_id")
+        hook = ClarusHook(clarus_conn_id, settle.tenant(self.subdomain))
         connection = hook.client.connection
         variables = variables_of_run(
             context,
             self.variables,
             window_names=self.interval_variables,
-            allow_relative=self.allow_relative_variables,
+            allow_relative=allow_relative,
             zone=connection.timezone,
             variable_format=connection.variable_format,
         )
         document = durable.generate(context, hook.client, report_id, variables)
-        if self.wait_for_completion:
-            wait = Wait(hook, document.id, interval=self.poll_interval, timeout=self.timeout)
-            wait_for_document(self, wait, deferrable=self.deferrable)
+        if wait_for_completion:
+            wait = Wait(hook, document.id, interval=interval, timeout=timeout)
+            wait_for_document(self, wait, deferrable=deferrable, settled={"report_id": report_id})
         return document.id
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> int:
         """Take the trigger's event."""
-        return document_of(event).id
+        with concerning(report_id=settled_of(event).get("report_id")):
+            return document_of(event).id

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import (
+    AirflowException,
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
@@ -17,15 +18,19 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_clarus.api.models import positive_id
-from airflow_provider_clarus.exceptions import ClarusError
+from airflow_provider_clarus.exceptions import ClarusError, ClarusTimeoutError
 from airflow_provider_clarus.hooks.clarus import ClarusHook
 from airflow_provider_clarus.triggers.deferral import wait_for_document
+from airflow_provider_clarus.variables import settle
 from airflow_provider_clarus.waiting.event import document_of
 from airflow_provider_clarus.waiting.wait import Wait
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+
+#: What Airflow resumes a task with whose trigger broke or took too long, and what it then says of the latter.
+_TRIGGER_FAILED = "__fail__"
+_TRIGGER_TIMED_OUT = ("Trigger timeout", "Trigger/execution timeout")
 
 
 class ClarusDocumentSensor(BaseSensorOperator):
@@ -37,12 +42,24 @@ class ClarusDocumentSensor(BaseSensorOperator):
     :param document_id: the document (templated), as ``ClarusGenerateReportOperator`` returns it
     :param subdomain: the tenant (templated), instead of the connection's own
     :param clarus_conn_id: an Airflow connection of type ``clarus`` (templated)
-    :param deferrable: wait in the triggerer, where thousands of documents share one request
-    :param poke_interval: seconds between two looks; in the triggerer, between two looks at a young document
-    :param timeout: seconds after which the sensor fails, or is skipped with ``soft_fail``
+    :param deferrable: wait in the triggerer, where thousands of documents share one request (templated)
+    :param poke_interval: seconds between two looks, at least 1; in the triggerer, between two looks at a
+        young document: a number, a numeric text or a ``timedelta`` (templated)
+    :param timeout: seconds after which the sensor fails, or is skipped with ``soft_fail``, in the same forms
+        (templated)
     """
 
-    template_fields: Sequence[str] = ("document_id", "subdomain", "clarus_conn_id")
+    template_fields: Sequence[str] = (
+        "document_id",
+        "subdomain",
+        "clarus_conn_id",
+        "deferrable",
+        "poke_interval",
+        "timeout",
+    )
+
+    #: While :meth:`execute` pokes: nothing is left of it in a sensor that is copied or serialized afterwards.
+    _wait: Wait | None = None
 
     def __init__(
         self,
@@ -50,30 +67,35 @@ class ClarusDocumentSensor(BaseSensorOperator):
         document_id: int | str,
         subdomain: str | None = None,
         clarus_conn_id: str = ClarusHook.default_conn_name,
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        poke_interval: float | timedelta = 10,
-        timeout: float | timedelta = 3600,
+        deferrable: bool | str = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poke_interval: float | str | timedelta = 10,
+        timeout: float | str | timedelta = 3600,
         **kwargs: Any,
     ) -> None:
-        super().__init__(poke_interval=poke_interval, timeout=timeout, **kwargs)
+        # Airflow takes figures only, and at once: these are settled when the task runs.
+        super().__init__(**({"multiple_outputs": True} | kwargs))
         self.document_id = document_id
         self.subdomain = subdomain
         self.clarus_conn_id = clarus_conn_id
         self.deferrable = deferrable
-        self._wait: Wait | None = None
+        self.poke_interval: Any = poke_interval
+        self.timeout: Any = timeout
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Look once, and go on waiting in the triggerer or here."""
         with self._failing_softly():
+            deferrable = settle.flag(self.deferrable, "deferrable")
             self._wait = self._new_wait()
-            if not self.deferrable:
-                return self._poke_until_available(context)
-            return wait_for_document(self, self._wait, deferrable=True).as_dict()
+            try:
+                if not deferrable:
+                    return self._poke_until_available(context)
+                return wait_for_document(self, self._wait, deferrable=True, settled={}).as_dict()
+            finally:
+                self._wait = None
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once."""
-        self._wait = self._wait or self._new_wait()
-        document = self._wait.look()
+        document = (self._wait or self._new_wait()).look()
         return PokeReturnValue(is_done=document is not None, xcom_value=document and document.as_dict())
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -84,16 +106,34 @@ class ClarusDocumentSensor(BaseSensorOperator):
     def resume_execution(
         self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
     ) -> dict[str, Any]:
-        """Go on after the wait, without the sensor's own way of skipping, which swallows every error."""
-        return super(BaseSensorOperator, self).resume_execution(next_method, next_kwargs, context)  # type: ignore[no-any-return]
+        """Go on after the wait; only what Airflow itself says of it is skipped in Airflow's own way."""
+        try:
+            return super(BaseSensorOperator, self).resume_execution(  # type: ignore[no-any-return]
+                next_method, next_kwargs, context
+            )
+        except AirflowException as error:
+            if next_method != _TRIGGER_FAILED:
+                raise
+            # To Airflow, both are a reason to skip, although a retry would mend a broken trigger.
+            if self._skips(always=True):
+                raise AirflowSkipException(
+                    f"The wait for document {self.document_id} broke off: {error}"
+                ) from error
+            if str(error) not in _TRIGGER_TIMED_OUT:
+                raise
+            raise ClarusTimeoutError(
+                f"Airflow ended the wait for document {self.document_id} at the deferral's time limit. Is a "
+                "triggerer running? Raise `timeout`, or clear this task to wait on."
+            ) from error
 
     def _new_wait(self) -> Wait:
-        return Wait(
-            ClarusHook(self.clarus_conn_id, self.subdomain),
-            positive_id(self.document_id, "document_id"),
-            interval=self.poke_interval,
-            timeout=self.timeout,
-        )
+        document_id = settle.positive_id(self.document_id, "document_id")
+        # Airflow's own loop reads these two.
+        self.poke_interval = settle.interval(self.poke_interval, "poke_interval")
+        self.timeout = settle.seconds(self.timeout, "timeout")
+        clarus_conn_id = settle.text(self.clarus_conn_id, "clarus_conn_id")
+        hook = ClarusHook(clarus_conn_id, settle.tenant(self.subdomain))
+        return Wait(hook, document_id, interval=self.poke_interval, timeout=self.timeout)
 
     def _poke_until_available(self, context: Context) -> dict[str, Any]:
         try:
@@ -103,13 +143,18 @@ class ClarusDocumentSensor(BaseSensorOperator):
             # Airflow's own words name neither the document nor its last status.
             raise (self._wait or self._new_wait()).timed_out() from error
 
+    def _skips(self, *, always: bool) -> bool:
+        """Tell whether an error is a reason to skip: ``always``, or only where any error is."""
+        soft_fail = settle.flag(self.soft_fail, "soft_fail")
+        return settle.flag(self.never_fail, "never_fail") or (soft_fail and always)
+
     @contextmanager
     def _failing_softly(self) -> Iterator[None]:
+        self._skips(always=True)
         # Airflow's rule for poke mode: what a retry may mend is no reason to skip.
         try:
             yield
         except ClarusError as error:
-            is_final = isinstance(error, AirflowFailException | AirflowSensorTimeout)
-            if self.never_fail or (self.soft_fail and is_final):
+            if self._skips(always=isinstance(error, AirflowFailException | AirflowSensorTimeout)):
                 raise AirflowSkipException(str(error)) from error
             raise

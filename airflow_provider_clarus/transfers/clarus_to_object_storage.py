@@ -4,25 +4,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator, conf
 
 from airflow_provider_clarus import durable
-from airflow_provider_clarus.api.models import Document, positive_id
-from airflow_provider_clarus.exceptions import ClarusInputError
+from airflow_provider_clarus.api.models import Document
+from airflow_provider_clarus.exceptions import ClarusInputError, concerning
 from airflow_provider_clarus.hooks.clarus import ClarusHook
 from airflow_provider_clarus.landing.destination import check_library, fetch_connection, storage_path
 from airflow_provider_clarus.landing.names import destination_path
 from airflow_provider_clarus.landing.outlets import add_to_outlets
 from airflow_provider_clarus.triggers.deferral import wait_for_document
+from airflow_provider_clarus.variables import settle
 from airflow_provider_clarus.variables.run import variables_of_run
 from airflow_provider_clarus.variables.values import Variables
-from airflow_provider_clarus.waiting.event import document_of
+from airflow_provider_clarus.waiting.event import document_of, settled_of
 from airflow_provider_clarus.waiting.wait import Wait
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
 
 
 class ClarusReportToObjectStorageOperator(BaseOperator):
@@ -34,19 +36,22 @@ class ClarusReportToObjectStorageOperator(BaseOperator):
 
     :param report_id: the report (templated); only its owner may generate it
     :param destination: an object storage URI with the Airflow connection in it (templated), such as
-        ``s3://aws_default@bucket/stock/{{ ds }}.csv``; after a last ``/`` goes the document's file name
+        ``s3://aws_default@bucket/stock/{{ ds }}.csv``, or an ``ObjectStoragePath``; after a last ``/`` of a
+        URI goes the document's file name
     :param variables: a mapping, or a list of ``{"name", "value"}`` (templated). What is not passed keeps the
         value stored in the report, which the server evaluates when it generates it
     :param interval_variables: the names of the two variables that get the first and the last second of the
         run's data interval, in the tenant's time zone (templated)
     :param allow_relative_variables: let expressions such as ``3 days ago`` pass, although the server counts
-        them from the moment of generation, also in a backfill
-    :param overwrite: whether a file that is there may be replaced
+        them from the moment of generation, also in a backfill (templated)
+    :param overwrite: whether a file that is there may be replaced (templated)
     :param subdomain: the tenant (templated), instead of the connection's own
     :param clarus_conn_id: an Airflow connection of type ``clarus`` (templated)
     :param deferrable: wait in the triggerer, where thousands of documents share one request
-    :param poll_interval: seconds between two looks at a young document
-    :param timeout: seconds after which the wait fails
+        (templated)
+    :param poll_interval: seconds between two looks at a young document, at least 1: a number, a numeric text
+        or a ``timedelta`` (templated)
+    :param timeout: seconds after which the wait fails, in the same forms (templated)
     """
 
     template_fields: Sequence[str] = (
@@ -54,8 +59,13 @@ class ClarusReportToObjectStorageOperator(BaseOperator):
         "destination",
         "variables",
         "interval_variables",
+        "allow_relative_variables",
+        "overwrite",
         "subdomain",
         "clarus_conn_id",
+        "deferrable",
+        "poll_interval",
+        "timeout",
     )
     template_fields_renderers = {"variables": "json"}  # noqa: RUF012 - Airflow's own convention
     ui_color = "#e6f1f2"
@@ -64,19 +74,19 @@ class ClarusReportToObjectStorageOperator(BaseOperator):
         self,
         *,
         report_id: int | str,
-        destination: str,
+        destination: str | ObjectStoragePath,
         variables: Variables = None,
         interval_variables: Sequence[str] | None = None,
-        allow_relative_variables: bool = False,
-        overwrite: bool = True,
+        allow_relative_variables: bool | str = False,
+        overwrite: bool | str = True,
         subdomain: str | None = None,
         clarus_conn_id: str = ClarusHook.default_conn_name,
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        poll_interval: float = 10,
-        timeout: float = 3600,
+        deferrable: bool | str = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poll_interval: float | str | timedelta = 10,
+        timeout: float | str | timedelta = 3600,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**({"multiple_outputs": True} | kwargs))
         self.report_id = report_id
         self.destination = destination
         self.variables = variables
@@ -91,35 +101,65 @@ class ClarusReportToObjectStorageOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Queue the report, unless its file could not land; then wait and land it."""
-        report_id = positive_id(self.report_id, "report_id")
-        destination = destination_path(self.destination, None, 0)
+        settled = self._settled()
+        allow_relative = settle.flag(self.allow_relative_variables, "allow_relative_variables")
+        deferrable = settle.flag(self.deferrable, "deferrable")
+        interval = settle.interval(self.poll_interval, "poll_interval")
+        timeout = settle.seconds(self.timeout, "timeout")
+        destination = destination_path(settled["destination"], None, 0)
         check_library(destination)
         fetch_connection(destination)
-        if not self.overwrite and destination == self.destination and storage_path(destination).exists():
+        has_name = destination == settled["destination"]
+        if not settled["overwrite"] and has_name and storage_path(destination).exists():
             raise ClarusInputError(f"{destination} exists, and overwrite is False: nothing was generated.")
-        hook = ClarusHook(self.clarus_conn_id, self.subdomain)
+        hook = ClarusHook(settled["clarus_conn_id"], settled["subdomain"])
         connection = hook.client.connection
         variables = variables_of_run(
             context,
             self.variables,
             window_names=self.interval_variables,
-            allow_relative=self.allow_relative_variables,
+            allow_relative=allow_relative,
             zone=connection.timezone,
             variable_format=connection.variable_format,
         )
-        document = durable.generate(context, hook.client, report_id, variables)
-        wait = Wait(hook, document.id, interval=self.poll_interval, timeout=self.timeout)
-        return self._land(hook, wait_for_document(self, wait, deferrable=self.deferrable), context)
+        document = durable.generate(context, hook.client, settled["report_id"], variables)
+        wait = Wait(hook, document.id, interval=interval, timeout=timeout)
+        settled["subdomain"] = connection.tenant
+        available = wait_for_document(self, wait, deferrable=deferrable, settled=settled)
+        return self._land(hook, available, settled, context)
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Take the trigger's event, and land the file."""
-        return self._land(ClarusHook(self.clarus_conn_id, self.subdomain), document_of(event), context)
+        settled = settled_of(event)
+        with concerning(report_id=settled.get("report_id")):
+            document = document_of(event)
+        # An earlier release has settled nothing before it deferred.
+        settled = settled or self._settled()
+        hook = ClarusHook(settled["clarus_conn_id"], settled["subdomain"])
+        return self._land(hook, document, settled, context)
 
-    def _land(self, hook: ClarusHook, document: Document, context: Context) -> dict[str, Any]:
+    def _settled(self) -> dict[str, Any]:
+        """Return what the task uses on both sides of its wait."""
+        return {
+            "report_id": settle.positive_id(self.report_id, "report_id"),
+            "destination": settle.destination(self.destination),
+            "overwrite": settle.flag(self.overwrite, "overwrite"),
+            "clarus_conn_id": settle.text(self.clarus_conn_id, "clarus_conn_id"),
+            "subdomain": settle.tenant(self.subdomain),
+        }
+
+    def _land(
+        self, hook: ClarusHook, document: Document, settled: Mapping[str, Any], context: Context
+    ) -> dict[str, Any]:
         from airflow_provider_clarus.landing.document import land_document
 
         result = land_document(
-            hook, document.id, document, self.destination, overwrite=self.overwrite, log=self.log
+            hook,
+            document.id,
+            document,
+            settled["destination"],
+            overwrite=settled["overwrite"],
+            log=self.log,
         )
-        add_to_outlets(context, self.outlets, result | {"report_id": int(self.report_id)})
+        add_to_outlets(context, self.outlets, result | {"report_id": settled["report_id"]})
         return result

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_clarus.triggers.document import ClarusDocumentTrigger
 
@@ -14,9 +15,12 @@ if TYPE_CHECKING:
     from airflow_provider_clarus.waiting.wait import Wait
 
 
-def wait_for_document(task: BaseOperator, wait: Wait, *, deferrable: bool) -> Document:
+def wait_for_document(
+    task: BaseOperator, wait: Wait, *, deferrable: bool, settled: Mapping[str, Any]
+) -> Document:
     """Return the document when it is available; a deferred task goes on in its ``execute_complete``.
 
+    :param settled: what that method is to find in :func:`~airflow_provider_clarus.waiting.event.settled_of`
     :raises TaskDeferred: which tells Airflow to free the worker
     :raises ClarusReportFailedError: when it never will be
     :raises ClarusTimeoutError: when it was not in time
@@ -25,5 +29,6 @@ def wait_for_document(task: BaseOperator, wait: Wait, *, deferrable: bool) -> Do
         return wait.block()
     available = wait.look()
     if available is None:
-        task.defer(trigger=ClarusDocumentTrigger.going_on_with(wait), method_name="execute_complete")
+        trigger = ClarusDocumentTrigger.going_on_with(wait, settled)
+        task.defer(trigger=trigger, method_name="execute_complete")
     return available

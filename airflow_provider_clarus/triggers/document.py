@@ -3,20 +3,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import json
+import math
+from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_clarus.exceptions import ClarusError
+from airflow_provider_clarus.exceptions import ClarusError, ClarusInputError, ClarusTransientError
+from airflow_provider_clarus.variables import settle
 from airflow_provider_clarus.waiting.event import event_of
 
 if TYPE_CHECKING:
     from airflow_provider_clarus.waiting.wait import Wait
 
+#: Seconds since the epoch: no wait ends later than in the year 5138.
+_LAST_MOMENT = 1e11
+
 
 class ClarusDocumentTrigger(BaseTrigger):
     """Wait in the triggerer until a document is available; reads only, so it may be restarted at any time.
+
+    It takes whatever it is made of, and looks at that when it runs: an error in its making could end the
+    triggerer, with everybody else's triggers in it.
 
     :param document_id: the document
     :param clarus_conn_id: an Airflow connection of type ``clarus``
@@ -24,16 +33,20 @@ class ClarusDocumentTrigger(BaseTrigger):
     :param poll_interval: seconds between two looks at a young document
     :param since: when the wait began, in seconds since the epoch
     :param deadline: when it ends, in seconds since the epoch; a restarted triggerer does not extend it
+    :param settled: what the event hands back to the task, as the text of a JSON object
+    :param unknown: of a later release, and left alone
     """
 
     def __init__(
         self,
-        document_id: int,
-        clarus_conn_id: str,
-        subdomain: str | None,
-        poll_interval: float,
-        since: float,
-        deadline: float,
+        document_id: Any = None,
+        clarus_conn_id: Any = None,
+        subdomain: Any = None,
+        poll_interval: Any = None,
+        since: Any = None,
+        deadline: Any = None,
+        settled: Any = "{}",
+        **unknown: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.document_id = document_id
@@ -42,47 +55,83 @@ class ClarusDocumentTrigger(BaseTrigger):
         self.poll_interval = poll_interval
         self.since = since
         self.deadline = deadline
+        self.settled = settled
 
     @classmethod
-    def going_on_with(cls, wait: Wait) -> ClarusDocumentTrigger:
+    def going_on_with(cls, wait: Wait, settled: Mapping[str, Any]) -> ClarusDocumentTrigger:
         """Return the trigger that goes on with a wait that a worker began."""
         return cls(
             document_id=wait.document_id,
             clarus_conn_id=wait.clarus_conn_id,
-            subdomain=wait.subdomain,
+            subdomain=wait.tenant,
             poll_interval=wait.interval,
             since=wait.since,
             deadline=wait.deadline,
+            settled=json.dumps(settled),
         )
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what the database keeps of this trigger: no secret."""
-        return (
-            f"{type(self).__module__}.{type(self).__qualname__}",
-            {
-                "document_id": self.document_id,
-                "clarus_conn_id": self.clarus_conn_id,
-                "subdomain": self.subdomain,
-                "poll_interval": self.poll_interval,
-                "since": self.since,
-                "deadline": self.deadline,
-            },
-        )
+        """Return what the database keeps of this trigger: plain values, and no secret.
+
+        :raises ClarusInputError: when one is not plain; a triggerer that cannot read it would end
+        """
+        kept = {
+            "document_id": self.document_id,
+            "clarus_conn_id": self.clarus_conn_id,
+            "subdomain": self.subdomain,
+            "poll_interval": self.poll_interval,
+            "since": self.since,
+            "deadline": self.deadline,
+            "settled": self.settled,
+        }
+        for name, value in kept.items():
+            if type(value) not in (int, float, str, bool, type(None)) or value in (math.inf, -math.inf):
+                raise settle.refused(f"The trigger's {name}", value, "a number, a text, a bool or None")
+        return f"{type(self).__module__}.{type(self).__qualname__}", kept
+
+    def __repr__(self) -> str:
+        # Airflow's own serializes, and a log line is no place to fail.
+        return f"<{type(self).__name__} of document {self.document_id!r}>"
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield one event: the document, or the error that ended the wait."""
         from airflow_provider_clarus.waiting.poller import wait_for
 
+        settled: dict[str, Any] = {}
         try:
-            document = await wait_for(
-                self.document_id,
-                clarus_conn_id=self.clarus_conn_id,
-                subdomain=self.subdomain,
-                interval=self.poll_interval,
-                since=self.since,
-                deadline=self.deadline,
-            )
+            settled = self._settled()
+            event = event_of(await wait_for(**self._wait()), settled)
         except ClarusError as error:
-            yield TriggerEvent(event_of(error))
-        else:
-            yield TriggerEvent(event_of(document))
+            event = event_of(error, settled)
+        except Exception as error:
+            self.log.exception("The wait for document %r broke", self.document_id)
+            event = event_of(
+                ClarusTransientError(f"The wait broke: {error!r}. A retry starts a new one."), settled
+            )
+        yield TriggerEvent(event)
+
+    def _settled(self) -> dict[str, Any]:
+        try:
+            settled = json.loads(self.settled)
+        except (TypeError, ValueError, RecursionError):
+            settled = None
+        if not isinstance(settled, dict):
+            raise _unreadable(settle.refused("settled", self.settled, "the text of a JSON object"))
+        return settled
+
+    def _wait(self) -> dict[str, Any]:
+        try:
+            return {
+                "document_id": settle.positive_id(self.document_id, "document_id"),
+                "clarus_conn_id": settle.text(self.clarus_conn_id, "clarus_conn_id"),
+                "subdomain": settle.tenant(self.subdomain),
+                "interval": settle.interval(self.poll_interval, "poll_interval"),
+                "since": settle.seconds(self.since, "since", at_most=_LAST_MOMENT),
+                "deadline": settle.seconds(self.deadline, "deadline", at_most=_LAST_MOMENT),
+            }
+        except ClarusInputError as error:
+            raise _unreadable(error) from None
+
+
+def _unreadable(error: ClarusInputError) -> ClarusTransientError:
+    return ClarusTransientError(f"The trigger cannot be read: {error} A retry makes a new one.")

@@ -36,14 +36,16 @@ def variables_of_run(
     """
     start, end = context.get("data_interval_start"), context.get("data_interval_end")
     dag = context.get("dag")
-    window = window_names and interval_variables(
-        window_names,
-        start,
-        end,
-        timetable_name=type(dag.timetable).__name__ if dag else "the timetable",
-        resolution=timedelta(microseconds=1) if variable_format == "precise" else timedelta(seconds=1),
-    )
-    sent = to_api(variables, window or None, timezone=zone, variable_format=variable_format)
+    window = None
+    if window_names is not None:
+        window = interval_variables(
+            window_names,
+            start,
+            end,
+            timetable_name=type(dag.timetable).__name__ if dag else "the timetable",
+            resolution=timedelta(microseconds=1) if variable_format == "precise" else timedelta(seconds=1),
+        )
+    sent = to_api(variables, window, timezone=zone, variable_format=variable_format)
     warnings = check_relative(
         sent,
         interval_start=start,

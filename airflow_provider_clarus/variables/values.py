@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 from airflow_provider_clarus.exceptions import ClarusInputError
+from airflow_provider_clarus.variables.settle import refuse_none
 
 Value: TypeAlias = str | int | date | None  # a datetime is a date, too
 Variables: TypeAlias = Mapping[str, Value | Sequence[Value]] | Sequence[Mapping[str, Any]] | None
@@ -101,7 +102,8 @@ def _is_list(value: object) -> bool:
 
 def _text(name: str, value: Any, zone: ZoneInfo, variable_format: VariableFormat) -> str:
     if isinstance(value, str):
-        return value
+        refuse_none(value, f"Variable {name!r}")
+        return str.__str__(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return str(int(value))
     if not isinstance(value, date):

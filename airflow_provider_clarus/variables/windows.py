@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from airflow_provider_clarus.exceptions import ClarusInputError
+from airflow_provider_clarus.variables.settle import two_names
 
 
 def interval_variables(
@@ -34,13 +35,10 @@ def interval_variables(
     :param resolution: of the times that are sent: a second, or a microsecond, which is that of Clarus' rows.
     :raises ClarusInputError: when the interval is missing or empty; the message shows the ways out.
     """
-    if isinstance(names, str) or len(names) != 2 or names[0] == names[1]:
-        raise ClarusInputError(
-            f"interval_variables is {names!r}; it must be two names, such as ('date_from', 'date_to')."
-        )
+    names = two_names(names, "interval_variables")
     if start is None or end is None:
         raise ClarusInputError(
-            f"interval_variables={tuple(names)!r} needs a data interval, but {timetable_name} gave this run "
+            f"interval_variables={names!r} needs a data interval, but {timetable_name} gave this run "
             f"none. {_ways_out(names, timetable_name)}"
         )
     if resolution == timedelta(seconds=1):
@@ -48,7 +46,7 @@ def interval_variables(
     first, last = start, end - resolution
     if last < first:
         raise ClarusInputError(
-            f"interval_variables={tuple(names)!r} needs a data interval, but the one that {timetable_name} "
+            f"interval_variables={names!r} needs a data interval, but the one that {timetable_name} "
             f"gave this run is empty, from {start.isoformat()} to {end.isoformat()}. "
             f"{_ways_out(names, timetable_name)}"
         )

@@ -3,7 +3,10 @@
 
 ``{"version": 1, "document": {"id", "status", "file_name", "file_type"}}``, or
 ``{"version": 1, "error": {"kind", "message", …}}``, in which the facts of
-:class:`~airflow_provider_clarus.exceptions.ClarusError` follow, as far as they are known.
+:class:`~airflow_provider_clarus.exceptions.ClarusError` follow, as far as they are known. Either has
+``"settled"`` beside it: what the task settled before the wait. Its templates are rendered anew when it
+resumes, and may then mean something else. ``airflow dags test`` drops ``defer(kwargs=…)``, so the event
+brings it.
 """
 
 from __future__ import annotations
@@ -18,10 +21,13 @@ from airflow_provider_clarus.exceptions import ClarusError, ClarusTransientError
 VERSION = 1
 
 
-def event_of(outcome: Document | ClarusError) -> dict[str, Any]:
-    """Return the event that tells of a document, or of the error that ended the wait."""
+def event_of(outcome: Document | ClarusError, settled: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the event that tells of a document, or of the error that ended the wait.
+
+    :param settled: what the resumed task is to use, in JSON values, without a secret
+    """
     name = "document" if isinstance(outcome, Document) else "error"
-    return {"version": VERSION, name: outcome.as_dict()}
+    return {"version": VERSION, name: outcome.as_dict(), "settled": dict(settled or {})}
 
 
 def document_of(event: Mapping[str, Any] | None) -> Document:
@@ -37,6 +43,14 @@ def document_of(event: Mapping[str, Any] | None) -> Document:
     if isinstance(outcome, ClarusError):
         raise outcome
     return outcome
+
+
+def settled_of(event: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what the task settled before the wait; nothing, when an earlier release began it."""
+    match event:
+        case {"settled": dict(settled)}:
+            return settled
+    return {}
 
 
 def _outcome(event: Mapping[str, Any] | None) -> Document | ClarusError | None:

@@ -18,8 +18,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import ClassVar, TypeAlias
 
 from airflow_provider_clarus.api.documents import PAGE_SIZE
-from airflow_provider_clarus.api.models import Document, positive_id
+from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.exceptions import ClarusError, ClarusTransientError
+from airflow_provider_clarus.variables.settle import positive_id
 from airflow_provider_clarus.waiting._reader import Reader
 from airflow_provider_clarus.waiting._waiter import LONGEST_PAUSE, Answer, Waiter, pause
 

@@ -38,9 +38,9 @@ class Wait:
         return self._hook.clarus_conn_id
 
     @property
-    def subdomain(self) -> str | None:
-        """The tenant, where it is not the connection's own."""
-        return self._hook.subdomain
+    def tenant(self) -> str:
+        """The tenant whose document it is, whatever the connection says later."""
+        return self._hook.client.connection.tenant
 
     @property
     def since(self) -> float:

@@ -76,10 +76,11 @@ def test_it_defers_with_a_deadline_and_without_a_secret(clarus_default: Sandbox)
     assert arguments | {"since": 0, "deadline": 0} == {
         "document_id": 1,
         "clarus_conn_id": "clarus_default",
-        "subdomain": None,
+        "subdomain": "acme",
         "poll_interval": 20,
         "since": 0,
         "deadline": 0,
+        "settled": '{"report_id": 7}',
     }
     assert before <= arguments["since"] <= time.time()
     assert arguments["deadline"] == arguments["since"] + 900
