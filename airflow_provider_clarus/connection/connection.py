@@ -62,6 +62,7 @@ class ClarusConnection:
     storage_verify: bool | str = True
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
     timeout: float = 30.0
+    allow_http: bool = False
 
     @classmethod
     def from_airflow(
@@ -107,6 +108,7 @@ class ClarusConnection:
             storage_verify=_verify(extra.get("storage_verify")),
             proxies=_proxies(extra.get("proxies")),
             timeout=_seconds(extra.get("timeout")),
+            allow_http=allow_http,
         )
         settings._require_credentials()
         return settings

@@ -11,7 +11,7 @@ import random
 import re
 import time
 from collections.abc import Callable, Generator, Mapping
-from http.cookiejar import DefaultCookiePolicy
+from datetime import datetime, timezone
 from logging import Logger
 from typing import Any
 
@@ -26,9 +26,13 @@ from airflow_provider_clarus.exceptions import (
     ClarusTransientError,
 )
 from airflow_provider_clarus.http import transport
-from airflow_provider_clarus.http.responses import server_words, without_query
+from airflow_provider_clarus.http.responses import retry_after, server_words, without_query
+from airflow_provider_clarus.landing._answers import Meaning, meaning
+from airflow_provider_clarus.landing._packed import head_of
+from airflow_provider_clarus.landing._pages import HEAD, Announced, page
+from airflow_provider_clarus.landing._session import BareSession
 from airflow_provider_clarus.landing._source import ObjectChangedError, Source
-from airflow_provider_clarus.landing._urls import check_redirect, check_url, queries_unlogged
+from airflow_provider_clarus.landing._urls import check_url, queries_unlogged, redirected
 
 #: Bytes per read.
 CHUNK = 512 * 1024
@@ -38,14 +42,24 @@ PROGRESS = 1024 * 1024
 REDIRECTS = 5
 #: Fresh URLs in a row that a storage may refuse: Clarus makes no better one then.
 REFUSALS = 1
+#: Answers in a row, of some 12 s, that there is no such object: just made, it may not be everywhere yet.
+ABSENCES = 6
 #: Seconds.
 LONGEST_PAUSE = 30.0
+LONGEST_WAIT = 300.0
 #: Bytes of an error's body that are looked at.
 ERROR_BODY = 4096
 
 
 class _BrokenError(Exception):
-    """One connection is of no more use; the next may be."""
+    """One connection is of no more use; the next may be.
+
+    :param wait: seconds that the storage asked for
+    """
+
+    def __init__(self, said: str, wait: float | None = None) -> None:
+        super().__init__(said)
+        self.wait = wait or 0.0
 
 
 class Download:
@@ -54,6 +68,9 @@ class Download:
     :param get_url: asks for a presigned URL: at the start, and again when the storage refuses the last one
     :param verify: as in ``requests``: whether TLS is verified, or the path of a CA bundle
     :param timeout: seconds without a byte after which a connection counts as broken
+    :param allow_http: whether ``http://`` may lead to another machine
+    :param loopback: whether the file may be on this machine, as it is where Clarus is
+    :param announced: what the file is said to be, by which a page in its place is told
     """
 
     def __init__(
@@ -64,16 +81,22 @@ class Download:
         proxies: Mapping[str, str] | None,
         timeout: float,
         log: Logger,
+        allow_http: bool = False,
+        loopback: bool = True,
+        announced: Announced | None = None,
     ) -> None:
         self.source = Source()
         self._get_url = get_url
         self._url: str | None = None
+        self._allow_http = allow_http
+        self._loopback = loopback
+        self._announced = announced or Announced()
         self._options: dict[str, Any] = {"verify": verify, "proxies": dict(proxies or {}), "timeout": timeout}
-        self._refusals = 0
+        self._refusals = self._absences = 0
         self._log = log
 
     def chunks(self) -> Generator[bytes, None, None]:
-        """Yield the body, whole, in order and once.
+        """Yield the body, whole, in order and once; packed, where the storage packed it.
 
         :raises ObjectChangedError: the object cannot be read on; starting over may help.
         :raises ClarusTransientError: too many connections broke one after another.
@@ -83,17 +106,22 @@ class Download:
         self.source = Source()
         offset = reached = breaks = 0
         end = None
-        with queries_unlogged(), _BareSession() as session:
+        with queries_unlogged(), BareSession(loopback=self._loopback) as session:
             while True:
                 problem: ClarusError | str
+                wait = 0.0
                 try:
                     with self._open(session, offset, resume=offset > 0 or end is not None) as response:
+                        chunk = response.raw.read(CHUNK, decode_content=False)
+                        self._check_file(response, chunk)
                         if not self._continues(response, offset, end):
                             return
-                        while chunk := response.raw.read(CHUNK, decode_content=False):
+                        while chunk:
                             offset += len(chunk)
                             yield chunk
-                    if offset == self.source.size:
+                            chunk = response.raw.read(CHUNK, decode_content=False)
+                    if offset == self.source.size or (self.source.size is None and self.source.encoding):
+                        # What is packed tells itself whether it is whole.
                         return
                     if self.source.size is None and end != offset:
                         # Nothing says whether this was all: ask for what comes behind it.
@@ -101,7 +129,7 @@ class Download:
                         continue
                     problem = f"it ended at byte {offset} of {self.source.size}"
                 except _BrokenError as error:
-                    problem = str(error)
+                    problem, wait = str(error), error.wait
                 except (requests.RequestException, HTTPError, OSError) as error:
                     problem = _failure(error)
                 # Raised out here so that no exception with the URL in it stays behind as the context.
@@ -114,47 +142,67 @@ class Download:
                         f"The download broke {breaks} times in a row, at last at byte {offset}: {problem}"
                     )
                 self._log.warning("The download broke at byte %d, going on: %s", offset, problem)
-                time.sleep(_pause(breaks))
+                time.sleep(max(_pause(breaks), min(wait, LONGEST_WAIT)))
 
-    def _open(self, session: requests.Session, offset: int, resume: bool) -> requests.Response:
+    def _open(self, session: BareSession, offset: int, resume: bool) -> requests.Response:
         """Ask for what comes from ``offset`` on; the status of the answer is 200, 206 or 416."""
         self._url = self._url or self._get_url()
-        url = check_url(self._url)
+        url = self._checked(self._url)
         headers = {}
         if resume:
             headers["Range"] = f"bytes={offset}-"
             if self.source.validator:
                 headers["If-Range"] = self.source.validator
         for _ in range(REDIRECTS + 1):
-            response = session.get(url, headers=headers, stream=True, **self._options)
+            response = session.get_exactly(url, headers, **self._options)
             if not response.is_redirect:
                 break
             response.close()
-            url = check_redirect(url, response.headers["Location"])
+            url = self._checked(redirected(url, response.headers["Location"]))
         else:
             raise ClarusRejectedError(f"The download URL was redirected more than {REDIRECTS} times")
         if response.status_code == 200 or (resume and response.status_code in (206, 416)):
-            self._refusals = 0
+            self._refusals = self._absences = 0
             return response
         with response:
             raise self._refusal(response)
+
+    def _checked(self, url: Any) -> str:
+        try:
+            return check_url(url, allow_http=self._allow_http, loopback=self._loopback)
+        except ClarusTransientError as error:
+            self._url = None
+            raise _BrokenError(str(error)) from None
 
     def _refusal(self, response: requests.Response) -> Exception:
         """Return what an answer without the file means."""
         status = response.status_code
         code, words = _storage_words(response)
         said = f"the storage answered {status}: {words}"
-        if status in (401, 403) or code == "ExpiredToken":
-            self._url = None
+        wait = retry_after(response.headers, datetime.now(timezone.utc))
+        means = meaning(status, code)
+        if means is Meaning.FINAL:
+            return ClarusRejectedError(f"Could not download the document's file: {said}", status=status)
+        if means is Meaning.EXPIRED:
             self._refusals += 1
-            if self._refusals > REFUSALS:
-                return ClarusTransientError(f"A download URL that Clarus had just made was refused: {said}")
-            return _BrokenError(said)
-        if status == 429 or status >= 500:
-            return _BrokenError(said)
-        if status in (404, 410):
-            return ClarusNotFoundError(f"The document's file is gone: {said}")
-        return ClarusRejectedError(f"Could not download the document's file: {said}")
+        if means is Meaning.GONE:
+            self._absences += 1
+        if means is not Meaning.PASSES:
+            self._url = None
+        if self._refusals > REFUSALS:
+            return ClarusTransientError(
+                f"A download URL that Clarus had just made was refused: {said}", status=status
+            )
+        if self._absences > ABSENCES:
+            return ClarusNotFoundError(f"The document's file is gone: {said}", status=status)
+        return _BrokenError(said, wait)
+
+    def _check_file(self, response: requests.Response, chunk: bytes) -> None:
+        if response.status_code != 200:
+            return
+        head = head_of(chunk, Source.of(response.headers).encoding, HEAD)
+        if said := page(self._announced, str(response.url), response.headers, head):
+            raise _BrokenError(f"the storage answered with a page instead of the file: {said}")
 
     def _continues(self, response: requests.Response, offset: int, end: int | None) -> bool:
         """Tell whether a body follows that goes on from ``offset``, rather than that ``end`` was the end."""
@@ -176,21 +224,6 @@ class Download:
                 )
             return False
         raise ObjectChangedError("the storage sent the object from its start again")
-
-
-class _BareSession(requests.Session):
-    """Sends what it is given and nothing of its own; the environment's proxies and CA bundle count."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.headers["Accept-Encoding"] = "identity"
-        # Keeps requests from looking into .netrc.
-        self.auth = lambda request: request
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Follow none: each has to be checked first."""
-        return None
 
 
 def _failure(error: Exception) -> ClarusError:

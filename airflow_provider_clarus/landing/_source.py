@@ -20,17 +20,20 @@ class Source:
     :param etag: as sent, quotes included
     :param validator: what ``If-Range`` can ask for, None where nothing tells two versions apart
     :param md5: hexadecimal, None where the ETag is none
+    :param encoding: how the body is packed, against what was asked for; empty where it is not
     """
 
     size: int | None = None
     etag: str | None = None
     validator: str | None = None
     md5: str | None = None
+    encoding: str = ""
 
     @classmethod
     def of(cls, headers: Mapping[str, str]) -> Source:
         """Read the headers of an answer with status 200."""
-        length = headers.get("Content-Length", "")
+        # Next to Transfer-Encoding it says nothing (RFC 9112, 6.3).
+        length = headers.get("Content-Length", "") if "Transfer-Encoding" not in headers else ""
         etag = headers.get("ETag")
         strong = etag if etag and not etag.startswith("W/") else None
         return cls(
@@ -38,6 +41,7 @@ class Source:
             etag=etag,
             validator=strong or headers.get("Last-Modified"),
             md5=_md5(strong, headers),
+            encoding=_encoding(headers),
         )
 
     def check_rest(self, offset: int, headers: Mapping[str, str]) -> None:
@@ -50,8 +54,10 @@ class Source:
             raise ObjectChangedError("the storage gave neither an ETag nor a date to tell versions apart")
         if first != offset:
             raise ObjectChangedError(f"the storage answered from byte {first} instead of {offset}")
-        if headers.get("ETag", self.etag) != self.etag or (
-            None not in (self.size, size) and size != self.size
+        if (
+            headers.get("ETag", self.etag) != self.etag
+            or _encoding(headers) != self.encoding
+            or (None not in (self.size, size) and size != self.size)
         ):
             raise ObjectChangedError("the object is another one now")
         self.size = self.size if size is None else size
@@ -72,6 +78,11 @@ def _content_range(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
     match = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(?:(\d+)|\*)", headers.get("Content-Range", ""))
     first, size = match.groups() if match else (None, None)
     return int(first) if first else None, int(size) if size else None
+
+
+def _encoding(headers: Mapping[str, str]) -> str:
+    encoding = headers.get("Content-Encoding", "").strip().lower()
+    return "" if encoding == "identity" else encoding
 
 
 def _md5(etag: str | None, headers: Mapping[str, str]) -> str | None:

@@ -5,82 +5,105 @@ from __future__ import annotations
 
 import logging
 import re
-import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from airflow_provider_clarus.connection.connection import is_loopback
-from airflow_provider_clarus.exceptions import ClarusPermanentError
+from airflow_provider_clarus.exceptions import ClarusPermanentError, ClarusTransientError
 from airflow_provider_clarus.http.responses import without_query
-
-METADATA_HOSTS = frozenset({"metadata.google.internal", "metadata", "fd00:ec2::254"})
-"""Where clouds hand their credentials to whoever asks."""
+from airflow_provider_clarus.landing._addresses import METADATA_HOSTS, is_this_machine, literal, serves_files
 
 _PLAIN = re.compile(r"[!-\[\]-~]+")
 """Visible ASCII without a backslash, at which some libraries see the host end, and others do not."""
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
-def check_url(url: str) -> str:
+def check_url(url: Any, *, allow_http: bool = False, loopback: bool = True) -> str:
     """Return ``url`` if it may be fetched.
 
-    :raises ClarusPermanentError: it is not ``https`` (or ``http`` on this machine), or leads to this
-        machine's cloud, or to nowhere.
+    :param allow_http: whether ``http://`` may lead to another machine
+    :param loopback: whether a file may be on this machine, as it is where Clarus is
+    :raises ClarusTransientError: it is no URL that anybody could use: an answer without sense.
+    :raises ClarusPermanentError: it is not ``https``, or leads to this machine, its cloud, or to nowhere.
     """
+    if flaw := _flaw(url):
+        raise ClarusTransientError(f"The download URL cannot be used: {flaw}")
+    parts = urlsplit(url)
+    host = (parts.hostname or "").rstrip(".")
+    shown = f"{parts.scheme}://{host}"
+    here = is_this_machine(host)
+    if here and not loopback:
+        raise ClarusPermanentError(
+            f"Refused to download from {shown}: it is this machine, and Clarus is on another"
+        )
+    if parts.scheme != "https" and not (parts.scheme == "http" and (allow_http or here)):
+        raise ClarusPermanentError(
+            f"Refused to download from {shown}: only https:// is followed, and http:// on this machine."
+            " The connection's extra allow_http lets http:// lead to another one, for the API and for files."
+        )
+    address = literal(host)
+    if host in METADATA_HOSTS or (address and not serves_files(address, loopback=loopback)):
+        raise ClarusPermanentError(f"Refused to download from {shown}: no file is served at such an address")
+    return str(url)
+
+
+def _flaw(url: Any) -> str | None:
+    """Return why a text is no URL that can be used, ``None`` where it is one."""
+    if not isinstance(url, str):
+        return f"it is {'null' if url is None else 'a ' + type(url).__name__}, and no text"
+    if not url.strip():
+        return "it is empty"
+    if not _PLAIN.fullmatch(url):
+        return "it has a space or another character in it that no URL has"
+    if not _SCHEME.match(url):
+        return "it is relative, and does not say where the file is"
     try:
         parts = urlsplit(url)
-        host = (parts.hostname or "").rstrip(".")
-        shown = f"{parts.scheme}://{host}"
-        secure = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(url))
-        allowed = secure and _PLAIN.fullmatch(url)
+        host, _ = parts.hostname, parts.port
     except ValueError:
-        host, shown, allowed = "", "what is no URL", None
-    if not host or not allowed:
-        raise ClarusPermanentError(
-            f"Refused to download from {shown}: only https:// is followed (http:// on this machine)"
-        )
-    address = _address(host)
-    if host in METADATA_HOSTS or (address and (address.is_link_local or address.is_unspecified)):
-        raise ClarusPermanentError(f"Refused to download from {shown}: no file is served at such an address")
-    return url
+        return "its host or port is malformed"
+    # Without a host there may still be a reason to refuse: file:///etc/passwd.
+    return "it names no host" if not host and parts.scheme in ("http", "https") else None
 
 
-def check_redirect(url: str, location: str) -> str:
-    """Return where ``location`` leads from ``url``, if that may be fetched.
-
-    :raises ClarusPermanentError: as :func:`check_url`
-    """
+def redirected(url: str, location: str) -> str:
+    """Return where a redirect from ``url`` leads; a whole URL goes on as it was given."""
     try:
-        return check_url(urljoin(url, location))
+        return location if _SCHEME.match(location) else urljoin(url, location)
     except ValueError:
-        return check_url("")
+        return location
+
+
+class _Cutter(logging.Filter):
+    """Cuts query strings, as long as anybody has a use for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+        self._users = 0
+
+    def count(self, change: int) -> None:
+        logger = logging.getLogger("urllib3.connectionpool")
+        with self._lock:
+            self._users += change
+            (logger.addFilter if self._users else logger.removeFilter)(self)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(without_query(arg) if isinstance(arg, str) else arg for arg in record.args)
+        return True
+
+
+_cutter = _Cutter()
 
 
 @contextmanager
 def queries_unlogged() -> Iterator[None]:
     """Keep query strings out of what urllib3 logs, which at DEBUG level is each request's whole path."""
-    logger = logging.getLogger("urllib3.connectionpool")
-    logger.addFilter(_cut_queries)
+    _cutter.count(1)
     try:
         yield
     finally:
-        logger.removeFilter(_cut_queries)
-
-
-def _cut_queries(record: logging.LogRecord) -> bool:
-    if isinstance(record.args, tuple):
-        record.args = tuple(without_query(arg) if isinstance(arg, str) else arg for arg in record.args)
-    return True
-
-
-def _address(host: str) -> IPv4Address | IPv6Address | None:
-    try:
-        address = ip_address(host)
-    except ValueError:
-        try:
-            # 2852039166 and 0xa9.254.43518 are 169.254.169.254, too.
-            return ip_address(socket.inet_aton(host))
-        except OSError:
-            return None
-    return getattr(address, "ipv4_mapped", None) or address
+        _cutter.count(-1)

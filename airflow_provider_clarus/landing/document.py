@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_clarus.connection.connection import is_loopback
+from airflow_provider_clarus.landing._pages import Announced
 from airflow_provider_clarus.landing.destination import storage_path
 from airflow_provider_clarus.landing.land import land
 from airflow_provider_clarus.landing.names import destination_path
@@ -39,6 +41,9 @@ def land_document(
         verify=connection.storage_verify,
         proxies=connection.proxies,
         timeout=connection.timeout,
+        allow_http=connection.allow_http,
+        loopback=is_loopback(connection.base_url),
+        announced=Announced(document.file_name, document.file_type) if document else None,
     )
     return {
         "uri": landed.uri,

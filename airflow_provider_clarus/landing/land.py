@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from itertools import chain
 from logging import Logger
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_clarus.exceptions import ClarusInputError, ClarusTransientError
 from airflow_provider_clarus.landing._download import Download
+from airflow_provider_clarus.landing._packed import Stage, Unpacker
+from airflow_provider_clarus.landing._pages import Announced
 from airflow_provider_clarus.landing._progress import Progress
 from airflow_provider_clarus.landing._source import ObjectChangedError
 from airflow_provider_clarus.landing._writers import open_writer
@@ -54,6 +57,9 @@ def land(
     verify: bool | str = True,
     proxies: Mapping[str, str] | None = None,
     timeout: float = 30.0,
+    allow_http: bool = False,
+    loopback: bool = True,
+    announced: Announced | None = None,
 ) -> Landed:
     """Bring the file behind a URL to ``path``; until all of it is there and verified, nobody sees any of it.
 
@@ -62,6 +68,9 @@ def land(
     :param verify: as in ``requests``: whether TLS is verified, or the path of a CA bundle
     :param proxies: as in ``requests``; the environment's where it says nothing
     :param timeout: seconds without a byte after which a connection counts as broken
+    :param allow_http: whether ``http://`` may lead to another machine
+    :param loopback: whether the file may be on this machine, as it is where Clarus is
+    :param announced: what Clarus says of the file, by which a page in its place is told
     :raises ClarusInputError: the destination cannot be written to as it was given.
     :raises ClarusTransientError: the transfer broke too often, or what arrived is not what was announced.
     :raises ClarusPermanentError: the storage, or this package, refuses the URL for good.
@@ -69,45 +78,82 @@ def land(
     """
     if not overwrite and path.exists():
         raise ClarusInputError(f"{path} exists already, and overwrite is False: nothing was fetched")
-    download = Download(get_url, verify=verify, proxies=proxies, timeout=timeout, log=log)
+    download = Download(
+        get_url,
+        verify=verify,
+        proxies=proxies,
+        timeout=timeout,
+        log=log,
+        allow_http=allow_http,
+        loopback=loopback,
+        announced=announced,
+    )
+    doubted = None
     for _ in range(STARTS):
         try:
-            landed = _transfer(download, path, log)
+            landed = _transfer(download, path, log, doubted, announced)
         except ObjectChangedError as change:
             log.warning("Starting over: %s", change)
+        except _DoubtError as doubt:
+            if doubted:
+                raise ClarusTransientError(str(doubt)) from None
+            log.warning("Reading the file once more: %s", doubt)
+            doubted = doubt
         else:
             _report_lineage(path)
             return landed
     raise ClarusTransientError(f"The document's file changed {STARTS} times while it was downloaded")
 
 
-def _transfer(download: Download, path: ObjectStoragePath, log: Logger) -> Landed:
+class _DoubtError(Exception):
+    """The storage says another MD5 than the file has.
+
+    The file is damaged, or what looks like an MD5 is none: a proxy dropped the header that says how the
+    object is encrypted. A second read tells: damage is not the same twice.
+    """
+
+    def __init__(self, has: str, says: str) -> None:
+        super().__init__(
+            f"The file's MD5 is {has}, but its storage says {says}:"
+            " it was damaged on its way, and nothing was published"
+        )
+        self.has, self.says = has, says
+
+
+def _transfer(
+    download: Download,
+    path: ObjectStoragePath,
+    log: Logger,
+    doubted: _DoubtError | None,
+    announced: Announced | None,
+) -> Landed:
     progress = Progress(log)
     sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
-
-    def digest(chunk: bytes) -> None:
-        sha256.update(chunk)
-        if download.source.md5:
-            md5.update(chunk)
-
     writer = open_writer(path)
     try:
-        with (
-            closing(download.chunks()) as chunks,
-            _Lane(digest) as digests,
-            _Lane(writer.write) as writes,
-        ):
-            for chunk in chunks:
-                digests.give(chunk)
-                writes.give(chunk)
-                progress.add(len(chunk), download.source.size)
-            digests.finish()
-            writes.finish()
-        if download.source.md5 not in (None, md5.hexdigest()):
-            raise ClarusTransientError(
-                f"The file's MD5 is {md5.hexdigest()}, but its storage says {download.source.md5}:"
-                " it was damaged on its way, and nothing was published"
-            )
+        with closing(download.chunks()) as chunks, ExitStack() as stack:
+            first = next(chunks, b"")
+            source = download.source
+            body = _Body([stack.enter_context(_Lane(work)) for work in (sha256.update, writer.write)])
+            wire: list[_Reader] = [body]
+            if source.encoding and not (announced and announced.is_gzip):
+                log.info("The storage sent the file packed as %s, unasked: it is unpacked", source.encoding)
+                body.stages.append(Unpacker(source.encoding))
+            if body.stages:
+                wire = [stack.enter_context(_Lane(body.give, body.finish))]
+            if source.md5:
+                wire.append(stack.enter_context(_Lane(md5.update)))
+            for chunk in chain([first], chunks):
+                for reader in wire:
+                    reader.give(chunk)
+                progress.add(len(chunk), source.size)
+            for reader in wire:
+                reader.finish()
+        says, has = download.source.md5, md5.hexdigest()
+        if says not in (None, has):
+            if not doubted or (doubted.has, doubted.says) != (has, says):
+                raise _DoubtError(has, str(says))
+            log.warning("The ETag of the file, %s, is no MD5: it was read twice, and is the same", says)
         writer.commit()
     except BaseException:
         try:
@@ -115,16 +161,52 @@ def _transfer(download: Download, path: ObjectStoragePath, log: Logger) -> Lande
         except Exception as error:
             log.warning("Could not remove what was written to %s so far, which nobody sees: %s", path, error)
         raise
-    landed = Landed(str(path), progress.done, sha256.hexdigest())
+    landed = Landed(str(path), body.size, sha256.hexdigest())
     log.info("Landed %s at %s, sha256 %s", progress.summary(), landed.uri, landed.sha256)
     return landed
 
 
-class _Lane:
-    """A thread that does one thing with each chunk, in order, while the next is read."""
+class _Reader(Protocol):
+    def give(self, chunk: bytes) -> None: ...
 
-    def __init__(self, work: Callable[[bytes], None]) -> None:
+    def finish(self) -> None: ...
+
+
+class _Body:
+    """What lands: the file, through the stages that change it, for all that read it."""
+
+    def __init__(self, readers: Sequence[_Reader]) -> None:
+        self.size = 0
+        self.stages: list[Stage] = []
+        self._readers = readers
+
+    def give(self, chunk: bytes) -> None:
+        self._pass([chunk], self.stages)
+
+    def finish(self) -> None:
+        for number, stage in enumerate(self.stages, 1):
+            self._pass(stage.finish(), self.stages[number:])
+        for reader in self._readers:
+            reader.finish()
+
+    def _pass(self, pieces: Iterable[bytes], stages: Sequence[Stage]) -> None:
+        for stage in stages:
+            pieces = chain.from_iterable(map(stage.feed, pieces))
+        for piece in pieces:
+            self.size += len(piece)
+            for reader in self._readers:
+                reader.give(piece)
+
+
+class _Lane:
+    """A thread that does one thing with each chunk, in order, while the next is read.
+
+    :param at_end: what it does after the last one
+    """
+
+    def __init__(self, work: Callable[[bytes], None], at_end: Callable[[], None] | None = None) -> None:
         self._work = work
+        self._at_end = at_end
         self._thread = ThreadPoolExecutor(max_workers=1)
         self._pending: deque[Future[None]] = deque()
 
@@ -139,6 +221,8 @@ class _Lane:
 
     def finish(self) -> None:
         """Wait for the last one."""
+        if self._at_end:
+            self._pending.append(self._thread.submit(self._at_end))
         while self._pending:
             self._pending.popleft().result()
 

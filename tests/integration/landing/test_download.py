@@ -23,7 +23,8 @@ from airflow_provider_clarus.exceptions import (
     ClarusRejectedError,
     ClarusTransientError,
 )
-from airflow_provider_clarus.landing._download import Download
+from airflow_provider_clarus.landing import _download as download_module
+from airflow_provider_clarus.landing._download import ABSENCES, LONGEST_WAIT, Download
 from airflow_provider_clarus.landing._source import ObjectChangedError
 from airflow_provider_clarus.sandbox.faults import Fault
 
@@ -177,13 +178,75 @@ def test_a_busy_storage_is_asked_again(status: int) -> None:
         assert download(origin) == BODY
 
 
-@pytest.mark.parametrize(
-    ("status", "error"), [(404, ClarusNotFoundError), (410, ClarusNotFoundError), (418, ClarusRejectedError)]
-)
-def test_what_cannot_get_better_is_not_asked_again(status: int, error: type[ClarusError]) -> None:
-    with Origin(BODY, Answer(status, b"gone")) as origin, pytest.raises(error, match=str(status)):
+@pytest.mark.parametrize("code", ["RequestTimeout", "InternalError"])
+def test_an_error_that_passes_is_not_final_whatever_its_status(code: str) -> None:
+    with Origin(BODY, Answer(400, f"<Error><Code>{code}</Code></Error>".encode())) as origin:
+        assert download(origin) == BODY
+
+
+def test_what_cannot_get_better_is_not_asked_again() -> None:
+    with Origin(BODY, Answer(418, b"gone")) as origin, pytest.raises(ClarusRejectedError, match="418"):
         download(origin)
     assert len(origin.requests) == 1
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_an_object_that_is_not_everywhere_yet_is_asked_for_again(status: int) -> None:
+    asked = []
+    with Origin(BODY, *[Answer(status, b"NoSuchKey")] * 4) as origin:
+        assert download(lambda: asked.append(1) or origin.url) == BODY  # type: ignore[func-returns-value]
+    assert len(asked) == 5
+
+
+def test_an_object_that_stays_away_is_gone() -> None:
+    with (
+        Origin(BODY, *[Answer(404, b"gone")] * 20) as origin,
+        pytest.raises(ClarusNotFoundError, match="gone"),
+    ):
+        download(origin)
+    assert len(origin.requests) == ABSENCES + 1
+
+
+def test_the_storage_is_left_alone_for_as_long_as_it_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(download_module.time, "sleep", waited.append)
+    busy = [Answer(503, b"", {"Retry-After": value}) for value in ("7", "9999", "soon")]
+    with Origin(BODY, *busy) as origin:
+        assert download(origin) == BODY
+    assert waited == [7.0, LONGEST_WAIT, 0.0]
+
+
+@pytest.mark.parametrize("url", [None, "", "/relative", "https://exam ple.com/x", 7])
+def test_a_url_that_cannot_be_used_is_asked_for_again(url: Any) -> None:
+    with Origin(BODY) as origin:
+        urls = iter([url, origin.url])
+        assert download(lambda: next(urls)) == BODY
+
+
+def test_a_url_that_stays_unusable_is_told_with_its_reason() -> None:
+    with pytest.raises(ClarusTransientError, match="cannot be used: it is empty"):
+        download(lambda: "")
+
+
+def test_a_length_beside_chunks_means_nothing() -> None:
+    chunked = {"Transfer-Encoding": "chunked", "Content-Length": "17", "ETag": '"v-1"'}
+    body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)
+    with Origin(BODY, Answer(200, body, chunked, length=False)) as origin:
+        assert download(origin) == BODY
+
+
+def test_a_name_that_leads_to_this_machine_is_refused_where_clarus_is_on_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with Origin(BODY) as origin:
+        port = origin.url.rpartition(":")[2]
+        there = socket.getaddrinfo("127.0.0.1", int(port.partition("/")[0]), type=socket.SOCK_STREAM)
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *arguments, **options: there)
+        url = f"http://files.example.com:{port}"
+        with pytest.raises(ClarusPermanentError, match=r"files\.example\.com: it leads to 127\.0\.0\.1"):
+            download(lambda: url, allow_http=True, loopback=False)
+        assert origin.requests == []
+        assert download(lambda: url, allow_http=True, loopback=True) == BODY
 
 
 @pytest.mark.parametrize("status", [206, 416])
@@ -196,12 +259,6 @@ def test_a_long_error_is_not_read_to_its_end() -> None:
     with Origin(BODY, Answer(418, b"x" * 50_000_000)) as origin, pytest.raises(ClarusRejectedError) as error:
         download(origin)
     assert len(str(error.value)) < 1000
-
-
-def test_bytes_are_counted_as_they_came() -> None:
-    """An object that is stored compressed comes compressed, and its length counts compressed bytes."""
-    with Origin(b"", Answer(200, BODY, {"Content-Encoding": "gzip"})) as origin:
-        assert download(origin) == BODY
 
 
 def test_a_silent_storage_is_given_up() -> None:
@@ -230,6 +287,18 @@ def test_the_query_is_in_no_log_and_no_error(caplog: pytest.LogCaptureFixture) -
     for raised in errors:
         assert "SECRET" not in str(raised.getrepr(chain=True, style="short"))
         assert raised.value.__context__ is None
+
+
+def test_a_log_stays_clean_until_its_last_download_ends(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    options: Any = {"verify": True, "proxies": None, "timeout": 5.0, "log": logging.getLogger("test")}
+    with Origin(BODY, cut(100)) as origin:
+        outer = Download(lambda: origin.url, **options).chunks()
+        next(outer)
+        assert download(origin) == BODY
+        assert b"".join(outer) == BODY[100:]
+    assert "GET /documents/1?…" in caplog.text
+    assert "SECRET" not in caplog.text
 
 
 def test_a_proxy_is_taken_from_the_options() -> None:

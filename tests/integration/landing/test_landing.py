@@ -22,13 +22,14 @@ from airflow_provider_clarus.landing._writers import PARTIAL
 from airflow_provider_clarus.sandbox.faults import Fault
 
 from .conftest import Destination, Served, sha256
-from .origin import Origin
+from .origin import Answer, Origin
 from .proxy import RefusingProxy
 
 MIB = 1024 * 1024
 Serve = Callable[[int], Served]
 
 #: Where a killed process leaves something; Azure and Google keep it to themselves, and forget it.
+NO_MD5 = f'"{"0" * 32}"'
 LEAVES = ("local", "seaweedfs", "moto")
 
 pytestmark = pytest.mark.usefixtures("no_pauses", "small_requests")
@@ -101,12 +102,17 @@ def test_while_it_lands_the_older_object_shows(destination: Destination, old: di
 
 
 def test_a_damaged_file_is_not_published(destination: Destination, old: dict[str, bytes]) -> None:
-    with (
-        Origin(os.urandom(20 * MIB), etag=f'"{"0" * 32}"') as origin,
-        pytest.raises(ClarusTransientError, match="MD5"),
-    ):
+    damaged = [Answer(200, os.urandom(20 * MIB), {"ETag": NO_MD5}) for _ in range(2)]
+    with Origin(b"", *damaged) as origin, pytest.raises(ClarusTransientError, match="MD5"):
         destination.land(lambda: origin.url)
     assert destination.shown() == old
+
+
+def test_an_etag_that_is_no_md5_is_told_by_a_second_read(destination: Destination) -> None:
+    with Origin(os.urandom(20 * MIB), etag=NO_MD5) as origin:
+        landed = destination.land(lambda: origin.url)
+    assert landed.sha256 == sha256(origin.body)
+    assert destination.shown() == {"report.csv": origin.body}
 
 
 def test_a_stream_that_stays_broken_leaves_the_older_object(

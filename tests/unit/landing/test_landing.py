@@ -9,12 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_clarus.exceptions import ClarusInputError, ClarusPermanentError
+from airflow_provider_clarus.exceptions import (
+    ClarusInputError,
+    ClarusPermanentError,
+    ClarusTransientError,
+)
 from airflow_provider_clarus.landing import _progress as progress
+from airflow_provider_clarus.landing._answers import Meaning, meaning
 from airflow_provider_clarus.landing._gcs import GCSWriter
 from airflow_provider_clarus.landing._progress import Progress
 from airflow_provider_clarus.landing._source import ObjectChangedError, Source
-from airflow_provider_clarus.landing._urls import check_url, without_query
+from airflow_provider_clarus.landing._urls import check_url, redirected, without_query
 from airflow_provider_clarus.landing.names import MAX_NAME, destination_path, safe_file_name
 
 MD5 = "0123456789abcdef0123456789abcdef"
@@ -115,10 +120,6 @@ def test_a_url_of_a_file_is_followed(url: str) -> None:
         "http://localhost@example.com/key",
         "file:///etc/passwd",
         "ftp://example.com/key",
-        "//example.com/key",
-        "https:///key",
-        "https://[::1/key",
-        "",
         "http://169.254.169.254/latest/meta-data",
         "https://169.254.169.254/latest/meta-data",
         "https://2852039166/latest",
@@ -128,11 +129,86 @@ def test_a_url_of_a_file_is_followed(url: str) -> None:
         "https://[fd00:ec2::254]/latest",
         "https://metadata.google.internal./computeMetadata",
         "https://0.0.0.0/",
+        "https://[64:ff9b::169.254.169.254]/latest",
+        "https://[64:ff9b:1::a9fe:a9fe]/latest",
+        "https://[2002:a9fe:a9fe::]/latest",
+        "https://[::169.254.169.254]/latest",
+        "https://100.100.100.200/latest",
+        "https://[64:ff9b::127.0.0.1]/key",
+        "https://224.0.0.1/key",
     ],
 )
 def test_any_other_url_is_refused(url: str) -> None:
     with pytest.raises(ClarusPermanentError, match="Refused to download from"):
         check_url(f"{url}?X-Amz-Signature=SECRET")
+
+
+@pytest.mark.parametrize(
+    "url", ["https://127.0.0.1/k", "http://localhost/k", "https://[::1]/k", "https://127.1/k"]
+)
+def test_this_machine_serves_no_files_where_clarus_is_on_another(url: str) -> None:
+    with pytest.raises(ClarusPermanentError, match="is this machine, and Clarus is on another"):
+        check_url(url, loopback=False)
+
+
+def test_plain_http_is_followed_where_the_connection_allows_it() -> None:
+    with pytest.raises(ClarusPermanentError, match="extra allow_http"):
+        check_url("http://minio.lan/key")
+    assert check_url("http://minio.lan/key", allow_http=True) == "http://minio.lan/key"
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        (None, "it is null"),
+        (7, "it is a int"),
+        ("", "it is empty"),
+        ("  ", "it is empty"),
+        ("/bucket/key", "it is relative"),
+        ("//example.com/key", "it is relative"),
+        ("https://example.com/a key", "it has a space"),
+        ("https://example.com/a\\key", "it has a space or another character"),
+        ("https:///key", "it names no host"),
+        ("https://[::1/key", "malformed"),
+        ("https://example.com:port/key", "malformed"),
+    ],
+)
+def test_a_url_that_cannot_be_used_is_an_answer_without_sense(url: object, reason: str) -> None:
+    with pytest.raises(ClarusTransientError, match=reason):
+        check_url(url)
+
+
+@pytest.mark.parametrize(
+    ("location", "leads"),
+    [
+        ("https://other/a/../b//c%2f?x=%2f", "https://other/a/../b//c%2f?x=%2f"),
+        ("/b", "https://host/b"),
+        ("//other/b", "https://other/b"),
+    ],
+)
+def test_a_redirect_leads_where_it_says(location: str, leads: str) -> None:
+    assert redirected("https://host/a/k?x=1", location) == leads
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "means"),
+    [
+        (400, "RequestTimeout", Meaning.PASSES),
+        (400, "ExpiredToken", Meaning.EXPIRED),
+        (400, "InvalidArgument", Meaning.FINAL),
+        (400, "KMS.ThrottlingException", Meaning.PASSES),
+        (403, "SlowDown", Meaning.PASSES),
+        (403, "AccessDenied", Meaning.EXPIRED),
+        (404, "NoSuchKey", Meaning.GONE),
+        (408, "", Meaning.PASSES),
+        (409, "OperationAborted", Meaning.PASSES),
+        (425, "", Meaning.PASSES),
+        (503, "SlowDown", Meaning.PASSES),
+        (301, "PermanentRedirect", Meaning.FINAL),
+    ],
+)
+def test_an_answer_without_the_file_means(status: int, code: str, means: Meaning) -> None:
+    assert meaning(status, code) is means
 
 
 def test_a_refused_url_keeps_its_query_to_itself() -> None:

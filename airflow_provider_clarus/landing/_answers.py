@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What it means when a storage answers without the file."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Meaning(Enum):
+    """What can be done about an answer."""
+
+    EXPIRED = "a fresh URL may help"
+    PASSES = "asking again may help"
+    GONE = "there is no such object; just after it was made, some storages say so for a moment"
+    FINAL = "nothing helps"
+
+
+#: Errors that pass, whatever their status: what the storages' own clients ask again after.
+#: (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList,
+#: https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes)
+PASSING = frozenset(
+    {
+        "BandwidthLimitExceeded",
+        "Busy",
+        "ConditionalRequestConflict",
+        "IncompleteBody",
+        "InternalError",
+        "InternalServerError",
+        "OperationAborted",
+        "OperationTimedOut",
+        "PriorRequestNotComplete",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "ServerBusy",
+        "ServiceUnavailable",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+        "TransactionInProgressException",
+        "rateLimitExceeded",
+    }
+)
+#: The URL's time is over, though the status is another one than 401 or 403.
+EXPIRED = frozenset({"ExpiredToken", "InvalidToken", "RequestExpired", "TokenRefreshRequired"})
+PASSING_STATUSES = frozenset({408, 409, 425, 429})
+
+
+def meaning(status: int, code: str) -> Meaning:
+    """Return what an unsuccessful answer means.
+
+    :param code: the storage's own name of the error, empty where it has none
+    """
+    if code in PASSING or code.partition(".")[2] in PASSING:
+        return Meaning.PASSES
+    if status in (401, 403) or code in EXPIRED:
+        return Meaning.EXPIRED
+    if status in PASSING_STATUSES or status >= 500:
+        return Meaning.PASSES
+    return Meaning.GONE if status in (404, 410) else Meaning.FINAL

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A page instead of the file: "We will be back soon", with status 200."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from os.path import splitext
+from urllib.parse import unquote, urlsplit
+
+from airflow_provider_clarus.http.responses import server_words
+
+#: Bytes at the start of a file that are looked at.
+HEAD = 1024
+MARKUP_TYPES = frozenset({"text/html", "application/xhtml+xml", "text/xml", "application/xml"})
+#: As a document's ``file_type``, or its name, may say it.
+_MARKUP = re.compile(r"[sx]?html?|mht(ml)?|[a-z.+-]*xml|xs[dl]t?|svg|rss|atom", re.IGNORECASE)
+#: What programs write under these names is often a web page or XML, which spreadsheets read.
+_PERHAPS_MARKUP = frozenset({"xls", "doc", "vnd.ms-excel", "msword"})
+_UNMISTAKABLE = re.compile(r"<!doctype\s+html[\s>]|<html[\s>]|<\?xml\s|<error>\s*<code>", re.IGNORECASE)
+_BOMS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+
+
+@dataclass(frozen=True)
+class Announced:
+    """What Clarus says of a document's file.
+
+    :param file_type: a MIME type or a short name (``text/csv``, ``pdf``)
+    """
+
+    file_name: str | None = None
+    file_type: str | None = None
+
+    def kinds(self, url: str = "") -> set[str]:
+        """Return what the file is, in short: ``csv``; from its type and name, else from the URL's path."""
+        names = [self.file_name or ""]
+        if not (self.file_name or self.file_type):
+            names.append(unquote(urlsplit(url).path))
+        kinds = {splitext(name)[1].lstrip(".").lower() for name in names}
+        kinds.add((self.file_type or "").partition(";")[0].rpartition("/")[2].strip().lower())
+        return kinds - {""}
+
+    @property
+    def is_gzip(self) -> bool:
+        """Whether the file itself is packed."""
+        return bool(self.kinds() & {"gz", "gzip", "x-gzip", "tgz"})
+
+
+def page(announced: Announced, url: str, headers: Mapping[str, str], head: bytes) -> str | None:
+    """Return what the page says that a storage answered with instead of the file; ``None`` for a file.
+
+    :param head: the first bytes of the body, unpacked
+    """
+    kinds = announced.kinds(url)
+    if any(_MARKUP.fullmatch(kind) for kind in kinds):
+        return None
+    media_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    looks_like_one = _UNMISTAKABLE.match(_text(head).lstrip()) and not kinds & _PERHAPS_MARKUP
+    if media_type not in MARKUP_TYPES and not looks_like_one:
+        return None
+    return f"{media_type or 'without a Content-Type'}: {server_words(head)}"
+
+
+def _text(head: bytes) -> str:
+    for bom, encoding in _BOMS.items():
+        if head.startswith(bom):
+            return head[len(bom) :].decode(encoding, "replace")
+    return head.decode("utf-8", "replace")

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_clarus.landing._pages import Announced, page
+
+CSV = Announced("stock.csv", "text/csv")
+
+
+@pytest.mark.parametrize(
+    ("announced", "media_type", "head"),
+    [
+        (CSV, "text/html", b"We will be back soon"),
+        (CSV, "text/html; charset=utf-8", b"<h1>We will be back soon</h1>"),
+        (CSV, "application/xml", b"<Error><Code>SlowDown</Code></Error>"),
+        (CSV, "application/octet-stream", b"\xef\xbb\xbf\n <!DOCTYPE html><title>soon</title>"),
+        (CSV, "text/csv", b"<?xml version='1.0'?><Error/>"),
+        (CSV, "", "<html>".encode("utf-16")),
+        (Announced("stock.pdf", None), "text/html", b"%"),
+        (Announced(None, "csv"), "text/html", b""),
+        (Announced(), "text/html", b"<html>"),
+        (Announced("stock.xlsx", None), "text/plain", b"<html>"),
+    ],
+)
+def test_a_page_is_told_from_a_file(announced: Announced, media_type: str, head: bytes) -> None:
+    assert page(announced, "https://host/documents/1?a=b.html", {"Content-Type": media_type}, head)
+
+
+EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+@pytest.mark.parametrize(
+    ("announced", "media_type", "head"),
+    [
+        (CSV, "text/csv", b"<100 kg,1\n"),
+        (CSV, "binary/octet-stream", b"<b>,<html-id>\n"),
+        (CSV, "", b""),
+        (Announced("stock.html", None), "text/html", b"<!doctype html>"),
+        (Announced("stock", "text/html"), "text/html", b"<!doctype html>"),
+        (Announced(None, "html"), "text/html", b"<html>"),
+        (Announced("stock.xml", "application/xml"), "application/xml", b"<?xml version='1.0'?>"),
+        (Announced("stock.xlsx", EXCEL), EXCEL, b"PK"),
+        (Announced("stock.xls", "application/vnd.ms-excel"), "application/vnd.ms-excel", b"<html><table>"),
+        (Announced(), "text/html", b"<html>"),
+    ],
+)
+def test_a_file_is_no_page(announced: Announced, media_type: str, head: bytes) -> None:
+    assert page(announced, "https://host/reports/1.html?a=b", {"Content-Type": media_type}, head) is None
