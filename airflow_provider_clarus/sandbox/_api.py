@@ -13,10 +13,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from airflow_provider_clarus.sandbox._creation import new_report
 from airflow_provider_clarus.sandbox._graphql import GraphQL
 from airflow_provider_clarus.sandbox.documents import Document, Store
 from airflow_provider_clarus.sandbox.files import Signer
 from airflow_provider_clarus.sandbox.oauth import Authority
+from airflow_provider_clarus.sandbox.reports import Report
 
 CODES = {400: "bad_request", 403: "forbidden", 404: "not_found", 405: "method_not_allowed", 422: "invalid"}
 
@@ -26,12 +28,22 @@ Handler = Callable[[Request, str, str], Awaitable[Response]]
 class Api:
     """REST and GraphQL over one store."""
 
-    def __init__(self, store: Store, authority: Authority, graphql: GraphQL, signer: Signer, files_url: str):
+    def __init__(
+        self,
+        store: Store,
+        authority: Authority,
+        graphql: GraphQL,
+        signer: Signer,
+        files_url: str,
+        *,
+        refuses: bool,
+    ):
         self._store = store
         self._authority = authority
         self._graphql = graphql
         self._signer = signer
         self._files_url = files_url
+        self._refuses = refuses
 
     def app(self) -> Starlette:
         """Return the ASGI application."""
@@ -40,6 +52,7 @@ class Api:
                 Route("/oauth/token", self._authority.token, methods=["POST"]),
                 Route("/oauth/authorize", self._authority.authorize, methods=["GET"]),
                 Route("/graphql", self._guarded(self._query), methods=["POST"]),
+                Route("/api/reports", self._guarded(self._create), methods=["POST"]),
                 Route("/api/reports/{id:int}/generate", self._guarded(self._generate), methods=["POST"]),
                 Route("/api/documents/{id:int}/download", self._guarded(self._download), methods=["GET"]),
             ],
@@ -72,8 +85,36 @@ class Api:
             raise HTTPException(404, f"There is no report {report_id} in {tenant}.")
         if report.owner != user:
             raise HTTPException(403, f"Only its owner may generate report {report_id}.")
-        document = self._store.add_document(report, _variables(await _json(request)))
+        variables = _variables(await _json(request))
+        taken = [
+            (name, value) for name, value in variables if not report.query or report.query.declares(name)
+        ]
+        if self._refuses and len(taken) < len(variables):
+            unknown = ", ".join(sorted(dict(variables).keys() - dict(taken).keys()))
+            raise HTTPException(422, f"Report {report_id} has no variable {unknown}.")
+        document = self._store.add_document(report, taken)
         return JSONResponse({"data": self._resource(document)})
+
+    async def _create(self, request: Request, user: str, tenant: str) -> Response:
+        attributes = new_report(await _json(request))
+        query = self._store.queries.get((tenant, attributes["report_query_id"]))
+        if query is None:
+            raise HTTPException(422, "Report query must exist.")
+        report = self._store.add_report(
+            Report(
+                id=max((report.id for report in self._store.reports_of(tenant)), default=0) + 1,
+                owner=user,
+                tenant=tenant,
+                name=attributes["name"],
+                description=attributes.get("description"),
+                report_type=attributes["report_type"],
+                source_path=attributes.get("source_path"),
+                query=query,
+                variables={item["name"]: item["value"] for item in attributes.get("variables", [])},
+            )
+        )
+        made = {"report_fields": [], "variables": [], **attributes}
+        return JSONResponse({"data": {"id": report.id, "type": "reports", "attributes": made}})
 
     async def _download(self, request: Request, user: str, tenant: str) -> Response:
         document_id = request.path_params["id"]

@@ -34,7 +34,7 @@ def _comparable(name: str, value: Any) -> Any:
     """Return a value, or the values of a list, as what its kind is compared by."""
     if isinstance(value, list):
         return [_comparable(name, item) for item in value]
-    if isinstance(value, str) and name == "id":
+    if isinstance(value, str) and name.split("_")[-1] == "id":
         return int(value) if value.isdecimal() else -1
     if isinstance(value, str) and name.endswith("_at"):
         try:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import base64
 import itertools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import lru_cache
@@ -24,7 +24,7 @@ from graphql import (
 
 from airflow_provider_clarus.sandbox._filters import Node, matching
 from airflow_provider_clarus.sandbox.documents import Document, Store
-from airflow_provider_clarus.sandbox.reports import Report
+from airflow_provider_clarus.sandbox.reports import Report, ReportQuery
 
 PAGE = 100
 
@@ -50,18 +50,39 @@ type DocumentEdge { cursor: String!, node: Document }
 type DocumentConnection { edges: [DocumentEdge], pageInfo: PageInfo! }
 type Documents { all(filter: DocumentFilterType, first: Int, after: String): DocumentConnection }
 
-input ReportFilterType { id: IdInputType, name: StringInputType, report_type: StringInputType }
-type ReportQuery { id: ID!, name: String }
+input BooleanInputType { eq: Boolean }
+input ReportFilterType {
+  id: IdInputType
+  name: StringInputType, report_type: StringInputType, report_query_id: IdInputType, generic: BooleanInputType
+}
+input ReportQueryFilterType { name: StringInputType, description: StringInputType }
+type ReportQuery {
+  id: ID!, name: String, description: String, graphql: String
+  created_at: ISO8601DateTime, updated_at: ISO8601DateTime
+}
+type ReportQueryEdge { cursor: String!, node: ReportQuery }
+type ReportQueryConnection { edges: [ReportQueryEdge], pageInfo: PageInfo! }
+type ReportQueries { all(filter: ReportQueryFilterType, first: Int, after: String): ReportQueryConnection }
+
+type QueryOfReport { id: ID!, name: String, graphql: String }
 type Report {
   id: ID!, name: String, description: String, report_type: String, source_path: String, generic: Boolean
-  uuid: String, report_query: ReportQuery
+  uuid: String, report_query: QueryOfReport
 }
 type ReportEdge { cursor: String!, node: Report }
 type ReportConnection { edges: [ReportEdge], pageInfo: PageInfo! }
 type Reports { all(filter: ReportFilterType, first: Int, after: String): ReportConnection }
 
-type Query { documents: Documents, reports: Reports }
+type Query { documents: Documents, reports: Reports, report_queries: ReportQueries }
 """
+
+
+#: What is not documented, and where it stands.
+INFERRED = {
+    "id_filter": r"(DocumentFilterType \{\s+)id: IdInputType",
+    "report_id_filter": r"(ReportFilterType \{\s+)id: IdInputType",
+    "report_query_text": r"(QueryOfReport \{ id: ID!, name: String), graphql: String",
+}
 
 
 @dataclass(frozen=True)
@@ -75,9 +96,11 @@ class Context:
 class GraphQL:
     """Answers queries over one store."""
 
-    def __init__(self, store: Store, *, id_filter: bool):
+    def __init__(self, store: Store, *, without: Collection[str]):
         self._store = store
-        sdl = SDL if id_filter else re.sub(r"(DocumentFilterType \{\s+)id: IdInputType", r"\1", SDL)
+        sdl = SDL
+        for missing in without:
+            sdl = re.sub(INFERRED[missing], r"\1", sdl)
         self._schema = build_schema(sdl)
         self._checked = lru_cache(maxsize=64)(self._check)
 
@@ -94,7 +117,11 @@ class GraphQL:
         result = execute_sync(
             self._schema,
             query,
-            root_value={"documents": {"all": _documents}, "reports": {"all": _reports}},
+            root_value={
+                "documents": {"all": _documents},
+                "reports": {"all": _reports},
+                "report_queries": {"all": _queries},
+            },
             context_value=Context(self._store, tenant),
             variable_values=request.get("variables"),
             operation_name=request.get("operationName"),
@@ -131,10 +158,19 @@ def _candidates(context: Context, ids: Mapping[str, Any], start: int) -> Iterabl
 
 
 def _reports(info: GraphQLResolveInfo[Context], **arguments: Any) -> Node:
-    start = _decode(arguments.get("after"))
     reports = info.context.store.reports_of(info.context.tenant)
-    nodes = [_report_node(report) for report in reports if report.id > start]
-    return _page(matching(nodes, arguments.get("filter") or {}), arguments.get("first"))
+    return _after(map(_report_node, reports), arguments)
+
+
+def _queries(info: GraphQLResolveInfo[Context], **arguments: Any) -> Node:
+    queries = info.context.store.queries_of(info.context.tenant)
+    return _after(map(_query_node, queries), arguments)
+
+
+def _after(nodes: Iterable[Node], arguments: Mapping[str, Any]) -> Node:
+    start = _decode(arguments.get("after"))
+    found = (node for node in nodes if int(node["id"]) > start)
+    return _page(matching(found, arguments.get("filter") or {}), arguments.get("first"))
 
 
 def _document_node(document: Document) -> Node:
@@ -156,12 +192,24 @@ def _report_node(report: Report) -> Node:
     return {
         "id": str(report.id),
         "name": report.name,
-        "description": None,
-        "report_type": "table",
-        "source_path": "data.stock_balances.all",
-        "generic": False,
+        "description": report.description,
+        "report_type": report.report_type,
+        "source_path": report.source_path,
+        "generic": report.generic,
         "uuid": f"00000000-0000-4000-8000-{report.id:012d}",
-        "report_query": {"id": str(report.id), "name": report.name},
+        "report_query": report.query and _query_node(report.query),
+        "report_query_id": str(report.query.id) if report.query else None,
+    }
+
+
+def _query_node(query: ReportQuery) -> Node:
+    return {
+        "id": str(query.id),
+        "name": query.name,
+        "description": query.description,
+        "graphql": query.graphql,
+        "created_at": "2024-01-10T10:00:00Z",
+        "updated_at": "2024-01-10T10:00:00Z",
     }
 
 

@@ -14,10 +14,11 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from operator import itemgetter
 
 from airflow_provider_clarus.api.status import DocumentStatus
 from airflow_provider_clarus.sandbox.content import Content, csv_content
-from airflow_provider_clarus.sandbox.reports import Report
+from airflow_provider_clarus.sandbox.reports import Report, ReportQuery
 
 MULTIPART_FROM = 64 * 1024 * 1024
 
@@ -104,6 +105,7 @@ class Store:
     def __init__(self, tenants: Sequence[str]):
         self.tenants = tuple(tenants)
         self.reports: dict[tuple[str, int], Report] = {}
+        self.queries: dict[tuple[str, int], ReportQuery] = {}
         self.documents: dict[int, Document] = {}
         self._by_tenant: dict[str, list[Document]] = {tenant: [] for tenant in tenants}
         self._ids = itertools.count(1)
@@ -112,11 +114,23 @@ class Store:
 
     def add_report(self, report: Report) -> Report:
         """Add a report, or replace it; its documents keep what they had."""
-        placed = replace(report, tenant=report.tenant or self.tenants[0])
-        if placed.tenant not in self.tenants:
-            raise ValueError(f"The sandbox has no tenant {placed.tenant!r}, only {', '.join(self.tenants)}.")
-        self.reports[placed.tenant, placed.id] = placed
+        tenant = self._known(report.tenant)
+        query = report.query and self.add_query(replace(report.query, tenant=tenant))
+        placed = replace(report, tenant=tenant, query=query)
+        self.reports[tenant, placed.id] = placed
         return placed
+
+    def add_query(self, query: ReportQuery) -> ReportQuery:
+        """Add a report query, or replace it."""
+        tenant = self._known(query.tenant)
+        placed = replace(query, tenant=tenant)
+        self.queries[tenant, placed.id] = placed
+        return placed
+
+    def _known(self, tenant: str | None) -> str:
+        if tenant is not None and tenant not in self.tenants:
+            raise ValueError(f"The sandbox has no tenant {tenant!r}, only {', '.join(self.tenants)}.")
+        return tenant or self.tenants[0]
 
     def add_document(self, report: Report, variables: Sequence[tuple[str, str]] = ()) -> Document:
         """Generate a report that :meth:`add_report` returned."""
@@ -149,7 +163,17 @@ class Store:
 
     def reports_of(self, tenant: str) -> list[Report]:
         """Return a tenant's reports."""
-        return [report for (owner, _), report in sorted(self.reports.items()) if owner == tenant]
+        return [
+            report
+            for (owner, _), report in sorted(self.reports.items(), key=itemgetter(0))
+            if owner == tenant
+        ]
+
+    def queries_of(self, tenant: str) -> list[ReportQuery]:
+        """Return a tenant's report queries."""
+        return [
+            query for (owner, _), query in sorted(self.queries.items(), key=itemgetter(0)) if owner == tenant
+        ]
 
     def user_id(self, user: str) -> int:
         """Return the number of a user."""

@@ -33,7 +33,7 @@ class Fault:
     """
 
     endpoint: str
-    """``token``, ``authorize``, ``generate``, ``graphql``, ``download`` or ``file``."""
+    """``token``, ``authorize``, ``reports``, ``generate``, ``graphql``, ``download`` or ``file``."""
 
     before: Callable[[], object] | None = None
     """Called first, for example ``sandbox.revoke_tokens`` or ``document.change_content``."""
@@ -71,6 +71,9 @@ class Fault:
 
     tenant: str | None = None
     """Hits only requests with this tenant header."""
+
+    asks_for: str = ""
+    """Hits only requests with this text in their body, such as ``report_query``."""
 
     document_id: int | None = None
     """Hits only requests for this document, in the path or in a GraphQL filter for ids."""
@@ -114,6 +117,7 @@ class _Active:
             and self.times_left > 0
             and time.monotonic() < self.end
             and fault.tenant in (None, request.tenant)
+            and fault.asks_for.encode() in request.body
             and (fault.document_id is None or request.concerns(fault.document_id))
         )
 

@@ -6,6 +6,52 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from graphql import GraphQLSyntaxError, OperationDefinitionNode, parse
+
+
+@dataclass(frozen=True)
+class ReportQuery:
+    """What reports ask: shared by a tenant, unlike they are."""
+
+    id: int
+
+    name: str = "Stock by location"
+
+    graphql: str | None = None
+    """Its text, which declares the variables of its reports, and their types. ``None``: nobody sees it, and
+    its reports take any variable."""
+
+    description: str | None = None
+
+    tenant: str | None = None
+    """``None``: the sandbox's first tenant."""
+
+    def declares(self, name: str) -> bool:
+        """Tell whether its reports take a variable of that name; a text that does not parse tells nothing."""
+        try:
+            definitions = parse(self.graphql or "").definitions
+        except GraphQLSyntaxError:
+            return True
+        return any(
+            variable.variable.name.value == name
+            for operation in definitions
+            if isinstance(operation, OperationDefinitionNode)
+            for variable in operation.variable_definitions or ()
+        )
+
+
+HIDDEN_QUERY = ReportQuery(id=1000)
+
+STOCK_QUERY = ReportQuery(
+    id=1,
+    graphql="""\
+query getStock($date_from: Chronic, $date_to: Chronic, $account_id: ID, $note: String) {
+  stock_balances { all(filter: {account_id: {eq: $account_id}}) { edges { node { sku quantity } } } }
+}
+""",
+)
+"""Two dates, an id and a text."""
+
 
 @dataclass(frozen=True)
 class Report:
@@ -19,6 +65,17 @@ class Report:
     """``None``: the sandbox's first tenant."""
 
     name: str = "Stock by location"
+
+    description: str | None = None
+
+    report_type: str = "table"
+
+    generic: bool = False
+
+    source_path: str | None = "data.stock_balances.all"
+
+    query: ReportQuery | None = HIDDEN_QUERY
+    """``None``: it was deleted."""
 
     seconds: float = 2.0
     """From the POST to the outcome; ``math.inf``: it never comes."""

@@ -15,6 +15,7 @@ _ENDPOINTS = {
         ("token", re.compile(r"/oauth/token")),
         ("authorize", re.compile(r"/oauth/authorize")),
         ("graphql", re.compile(r"/graphql")),
+        ("reports", re.compile(r"/api/reports")),
         ("generate", re.compile(r"/api/reports/[^/]+/generate")),
         ("download", re.compile(r"/api/documents/([^/]+)/download")),
     ),
@@ -32,7 +33,7 @@ class LoggedRequest:
     origin: str
     """``api`` or ``files``."""
     endpoint: str
-    """``token``, ``authorize``, ``generate``, ``graphql``, ``download``, ``file`` or ``other``."""
+    """``token``, ``authorize``, ``reports``, ``generate``, ``graphql``, ``download``, ``file``, ``other``."""
     method: str
     path: str
     query: str

@@ -24,7 +24,7 @@ from airflow_provider_clarus.sandbox.documents import Document, Store
 from airflow_provider_clarus.sandbox.faults import Fault, Faults, misbehave
 from airflow_provider_clarus.sandbox.files import Files, Signer
 from airflow_provider_clarus.sandbox.oauth import Authority
-from airflow_provider_clarus.sandbox.reports import Report
+from airflow_provider_clarus.sandbox.reports import Report, ReportQuery
 from airflow_provider_clarus.sandbox.requests_log import LoggedRequest, logged
 
 REQUESTS_PATH = "/sandbox/requests"
@@ -38,6 +38,10 @@ class Sandbox:
     :param token_lifetime: seconds for which an access token is good
     :param url_lifetime: seconds for which a presigned URL is good, the one that has begun included
     :param id_filter: whether documents can be filtered by id in GraphQL, which is not documented
+    :param report_id_filter: the same of reports, which is not documented either
+    :param report_query_text: whether a query's text can be asked for below its report, which is not either
+    :param refuse_unknown_variables: whether a variable that a report's query does not declare is answered
+        with 422; else it is ignored without a word, and the stored value stays
     :param api_port: 0 for a free one, as ``files_port``
     :param on_request: called in the server's thread with each request when it has been answered
     """
@@ -52,6 +56,9 @@ class Sandbox:
         token_lifetime: float = 3600.0,
         url_lifetime: int = 300,
         id_filter: bool = True,
+        report_id_filter: bool = True,
+        report_query_text: bool = True,
+        refuse_unknown_variables: bool = False,
         host: str = "127.0.0.1",
         api_port: int = 0,
         files_port: int = 0,
@@ -67,7 +74,13 @@ class Sandbox:
         self._host = host
         self._ports = {"api": api_port, "files": files_port}
         self._signer = Signer(url_lifetime)
-        self._graphql = GraphQL(self._store, id_filter=id_filter)
+        inferred = {
+            "id_filter": id_filter,
+            "report_id_filter": report_id_filter,
+            "report_query_text": report_query_text,
+        }
+        self._graphql = GraphQL(self._store, without=[name for name, taken in inferred.items() if not taken])
+        self._refuses = refuse_unknown_variables
         self._servers: list[Server] = []
         self._thread: threading.Thread | None = None
         for report in reports:
@@ -76,7 +89,9 @@ class Sandbox:
     def __enter__(self) -> Sandbox:
         sockets = {origin: listen(self._host, port) for origin, port in self._ports.items()}
         self._ports = {origin: listener.getsockname()[1] for origin, listener in sockets.items()}
-        api = Api(self._store, self._authority, self._graphql, self._signer, self.files_url).app()
+        api = Api(
+            self._store, self._authority, self._graphql, self._signer, self.files_url, refuses=self._refuses
+        ).app()
         api.add_route(REQUESTS_PATH, self._show_requests)
         apps = {"api": api, "files": Files(self._store, self._signer).app()}
         self._servers = [Server(self._observed(origin, app)) for origin, app in apps.items()]
@@ -140,6 +155,15 @@ class Sandbox:
     def add_report(self, report: Report) -> None:
         """Add a report, or replace it for what is generated from now on."""
         self._store.add_report(report)
+
+    @property
+    def reports(self) -> list[Report]:
+        """The first tenant's reports, those that were made through the API included."""
+        return self._store.reports_of(self.tenant)
+
+    def add_query(self, query: ReportQuery) -> None:
+        """Add a report query of which there is no report yet."""
+        self._store.add_query(query)
 
     def add_documents(self, count: int, report_id: int, *, tenant: str | None = None) -> list[int]:
         """Generate a report so many times without any request; return the documents' ids."""

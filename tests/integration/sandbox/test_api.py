@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from airflow_provider_clarus.sandbox.reports import Report
+from airflow_provider_clarus.sandbox.reports import STOCK_QUERY, Report, ReportQuery
 from airflow_provider_clarus.sandbox.server import Sandbox
 
 from .caller import Caller
@@ -136,3 +136,26 @@ def test_replica_lag_hides_a_new_document(sandbox: Sandbox, caller: Caller) -> N
     sandbox.documents[document].created -= 61
     assert caller.ids() == [document]
     assert caller.download(document).status_code == 200
+
+
+@pytest.mark.parametrize("refuse", [False, True])
+def test_a_variable_that_the_query_does_not_declare_is_ignored_or_refused(refuse: bool) -> None:
+    report = Report(id=7, query=STOCK_QUERY, variables={"date_from": "3 days ago"})
+    with Sandbox([report], refuse_unknown_variables=refuse) as sandbox, Caller(sandbox) as caller:
+        sent = [{"name": "date_form", "value": "today"}, {"name": "account_id", "value": "3"}]
+        answer = caller.generate(variables=sent)
+        if refuse:
+            assert error_of(answer) == (422, "invalid")
+            assert "date_form" in answer.json()["errors"][0]["details"]
+        else:
+            (document,) = sandbox.documents.values()
+            assert document.variables == {"date_from": ["3 days ago"], "account_id": ["3"]}
+
+
+@pytest.mark.parametrize("query", [None, ReportQuery(id=3), ReportQuery(id=3, graphql="query (")])
+def test_where_nothing_is_declared_any_variable_is_taken(
+    sandbox: Sandbox, caller: Caller, query: ReportQuery | None
+) -> None:
+    sandbox.add_report(Report(id=7, query=query))
+    document = caller.generated(variables=[{"name": "anything", "value": "x"}])
+    assert sandbox.documents[document].variables == {"anything": ["x"]}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_clarus.sandbox.reports import Report
+from airflow_provider_clarus.sandbox.reports import STOCK_QUERY, Report, ReportQuery
 from airflow_provider_clarus.sandbox.server import Sandbox
 
 from .caller import QUERY, Caller
@@ -104,9 +104,71 @@ def test_poisoned_document_fails_every_query_that_meets_it(sandbox: Sandbox, cal
     assert caller.ids(id={"in": ["1", "3"]}) == [1, 3]
 
 
+LISTS = {
+    "reports": "id name report_type generic report_query { id name graphql }",
+    "report_queries": "id name description graphql created_at updated_at",
+}
+
+
+def listed(caller: Caller, what: str, **filters: Any) -> list[dict[str, Any]]:
+    kind = {"reports": "Report", "report_queries": "ReportQuery"}[what]
+    query = (
+        f"query($filter: {kind}FilterType) {{ {what} {{ all(filter: $filter) "
+        f"{{ edges {{ node {{ {LISTS[what]} }} }} }} }} }}"
+    )
+    edges = caller.graphql(query, filter=filters).json()["data"][what]["all"]["edges"]
+    return [edge["node"] for edge in edges]
+
+
 def test_reports_are_listed(sandbox: Sandbox, caller: Caller) -> None:
-    sandbox.add_report(Report(id=8, name="Orders"))
-    query = '{ reports { all(filter: {name: {eq: "Orders"}}) { edges { node { id name report_type } } } } }'
-    assert caller.graphql(query).json()["data"]["reports"]["all"]["edges"] == [
-        {"node": {"id": "8", "name": "Orders", "report_type": "table"}}
+    sandbox.add_report(Report(id=8, name="Orders", query=STOCK_QUERY))
+    assert listed(caller, "reports", name={"eq": "Orders"}) == [
+        {
+            "id": "8",
+            "name": "Orders",
+            "report_type": "table",
+            "generic": False,
+            "report_query": {"id": "1", "name": "Stock by location", "graphql": STOCK_QUERY.graphql},
+        }
     ]
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        ({}, ["7", "8", "9"]),
+        ({"id": {"in": ["8", "99"]}}, ["8"]),
+        ({"name": {"ilike": "%ORD%"}}, ["8", "9"]),
+        ({"report_type": {"eq": "bar"}}, ["9"]),
+        ({"report_query_id": {"eq": "1"}}, ["8"]),
+        ({"generic": {"eq": True}}, ["9"]),
+    ],
+)
+def test_reports_are_filtered(
+    sandbox: Sandbox, caller: Caller, filters: dict[str, Any], expected: list[str]
+) -> None:
+    sandbox.add_report(Report(id=8, name="Orders", query=STOCK_QUERY))
+    sandbox.add_report(Report(id=9, name="Old orders", report_type="bar", generic=True, query=None))
+    assert [node["id"] for node in listed(caller, "reports", **filters)] == expected
+
+
+def test_report_queries_are_listed_and_filtered(sandbox: Sandbox, caller: Caller) -> None:
+    sandbox.add_query(STOCK_QUERY)
+    sandbox.add_query(ReportQuery(id=2, name="Tasks", description="By user"))
+    assert listed(caller, "report_queries", name={"like": "Stock%"})[0]["graphql"] == STOCK_QUERY.graphql
+    found = listed(caller, "report_queries", description={"ilike": "%user"})
+    assert [node["name"] for node in found] == ["Tasks"]
+
+
+@pytest.mark.parametrize(
+    ("missing", "query"),
+    [
+        ("report_id_filter", '{ reports { all(filter: {id: {eq: "7"}}) { edges { node { id } } } } }'),
+        ("report_query_text", "{ reports { all { edges { node { report_query { graphql } } } } } }"),
+    ],
+)
+def test_what_is_inferred_of_reports_can_be_missing(missing: str, query: str) -> None:
+    with Sandbox([Report(id=7)], **{missing: False}) as sandbox, Caller(sandbox) as caller:
+        assert message_of(caller, query)
+        assert len(listed(caller, "report_queries")) == 1
+        assert caller.ids() == []
