@@ -9,8 +9,10 @@ from typing import Any
 
 import requests
 
+from airflow_provider_clarus.api._catalogue import Catalogue
 from airflow_provider_clarus.api.documents import DocumentList
 from airflow_provider_clarus.api.models import Document
+from airflow_provider_clarus.api.reports import Report, create_report
 from airflow_provider_clarus.auth.tokens import TokenSource
 from airflow_provider_clarus.connection.connection import ClarusConnection
 from airflow_provider_clarus.exceptions import (
@@ -58,6 +60,7 @@ class ClarusClient:
         # Keeps requests from putting a .netrc entry in the place of the bearer.
         self._session.auth = lambda request: request
         transport.mount(self._session, connection.base_url)
+        self.reports = Catalogue(self.graphql, connection.tenant)
         self._documents = DocumentList(self.graphql, self.get_download_url, connection.tenant)
 
     def for_tenant(self, subdomain: str | None) -> ClarusClient:
@@ -68,6 +71,7 @@ class ClarusClient:
         """
         other = copy(self)
         other.connection = self.connection.for_tenant(subdomain)
+        other.reports = Catalogue(other.graphql, other.connection.tenant)
         other._documents = DocumentList(other.graphql, other.get_download_url, other.connection.tenant)
         return other
 
@@ -131,15 +135,18 @@ class ClarusClient:
             with documented_shape(doing, "(not shown: it may hold the URL)"):
                 return str(answer["url"])
 
-    def graphql(self, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def graphql(
+        self, query: str, variables: Mapping[str, Any] | None = None, *, attempts: int | None = None
+    ) -> dict[str, Any]:
         """Run a GraphQL query and return its ``data``.
 
+        :param attempts: tries, instead of this client's
         :raises ClarusRejectedError: when the answer has ``errors``, although its HTTP status is 200
         """
         doing = f"read from tenant {self.connection.tenant!r}"
         body = {"query": query, "variables": dict(variables or {})}
         with concerning(tenant=self.connection.tenant):
-            answer = self._json("POST", "/graphql", body, doing)
+            answer = self._json("POST", "/graphql", body, doing, attempts=attempts)
             if isinstance(answer, dict) and answer.get("errors"):
                 raise ClarusRejectedError(f"Could not {doing}: GraphQL says: {described(answer)}")
             with documented_shape(doing, answer):
@@ -161,8 +168,15 @@ class ClarusClient:
             response = self._call(method.upper(), path, json, doing, repeatable=method.upper() == "GET")
             return content_of(response)
 
+    def create_report(self, name: str, report_query_id: int, **attributes: Any) -> Report:
+        """Make a report, as :func:`airflow_provider_clarus.api.reports.create_report` says."""
+        tenant = self.connection.tenant
+        return create_report(self.run, tenant, name=name, report_query_id=report_query_id, **attributes)
+
     def check(self) -> str:
         """Do once what every wait does, step by step, and return what was found.
+
+        A catalogue that cannot be read is no failure: reports are generated without it, unchecked.
 
         :raises ClarusError: which says what step failed
         """
@@ -175,17 +189,40 @@ class ClarusClient:
             try:
                 step()
             except ClarusError as error:
-                raise error.copy(f"Step {number} of {len(steps)}, {name}: {error}") from error
+                raise error.copy(f"Step {number} of {len(steps) + 1}, {name}: {error}") from error
         found = f"Token, tenant {self.connection.tenant!r} and the query for documents are all right."
-        return found if self.has_id_filter else f"{found} This server takes no filter for ids."
+        if not self.has_id_filter:
+            found += " This server takes no filter for ids."
+        return f"{found} {self._check_catalogue()}"
 
-    def _json(self, method: str, path: str, body: Any, doing: str, *, repeatable: bool = True) -> Any:
+    def _check_catalogue(self) -> str:
+        try:
+            reports, more = self.reports.seen()
+        except ClarusError as error:
+            return f"Warning: the catalogue cannot be read, so no variables are checked: {error}"
+        if not reports:
+            return (
+                "Warning: this user sees no report in the catalogue, and only a report's owner may "
+                "generate it: make one, or use the credentials of its owner."
+            )
+        return f"This user sees {reports}{' or more' if more else ''} report{'s' if reports > 1 else ''}."
+
+    def _json(
+        self,
+        method: str,
+        path: str,
+        body: Any,
+        doing: str,
+        *,
+        repeatable: bool = True,
+        attempts: int | None = None,
+    ) -> Any:
         """Call one of the paths that answer JSON; another answer made no sense, so it is asked for again."""
 
         def send() -> Any:
             return json_of(self._authorized(method, path, body, doing), doing)
 
-        return retrying(self._attempts, repeatable=repeatable)(send)
+        return retrying(attempts or self._attempts, repeatable=repeatable)(send)
 
     def _call(self, method: str, path: str, body: Any, doing: str, *, repeatable: bool) -> requests.Response:
         attempt = retrying(self._attempts, repeatable=repeatable)

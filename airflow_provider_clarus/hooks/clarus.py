@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from airflow_provider_clarus.variables.values import Variables, to_api
 if TYPE_CHECKING:
     from airflow_provider_clarus.api.client import ClarusClient
     from airflow_provider_clarus.api.models import Document
+    from airflow_provider_clarus.api.reports import Report
 
 
 class ClarusHook(BaseHook):
@@ -97,9 +98,7 @@ class ClarusHook(BaseHook):
         :param variables: as :func:`airflow_provider_clarus.variables.values.to_api` takes them
         :raises ClarusForbiddenError: when the API user does not own the report
         """
-        settings = self.client.connection
-        sent = to_api(variables, timezone=settings.timezone, variable_format=settings.variable_format)
-        return self.client.generate_report(report_id, sent)
+        return self.client.generate_report(report_id, self._sent(variables))
 
     def get_document(self, document_id: int) -> Document | None:
         """Return a document, ``None`` when Clarus does not show it (yet)."""
@@ -113,6 +112,58 @@ class ClarusHook(BaseHook):
         """Return a presigned, temporary URL of a document's file. Whoever has it has the file."""
         return self.client.get_download_url(document_id)
 
+    def get_reports(self, name: str | None = None) -> list[Report]:
+        """Return the reports that this user sees, with the variables that they declare.
+
+        :param name: only those whose name has this in it, case aside; or a pattern, in which ``%`` stands for
+            any text
+        :raises ClarusInputError: when there are more than are read at a time
+        """
+        return self.client.reports.find(name)
+
+    def get_report(self, id_or_name: int | str) -> Report:
+        """Return a report, with the variables that it declares.
+
+        :param id_or_name: its id, or its whole name; digits are an id
+        :raises ClarusNotFoundError: when this user sees none
+        :raises ClarusInputError: when several have the name; the message shows their ids
+        """
+        return self.client.reports.one(id_or_name)
+
+    def create_report(
+        self,
+        name: str,
+        report_query: int | str,
+        *,
+        report_type: str = "single",
+        source_path: str | None = None,
+        report_fields: Sequence[Mapping[str, str]] = (),
+        variables: Variables = None,
+        description: str | None = None,
+    ) -> Report:
+        """Make a report from a shared report query; the connection's user then owns it, and may generate it.
+
+        :param name: at most 50 characters
+        :param report_query: the id of what it asks, or its whole name
+        :param report_type: ``single`` (a table), ``bar`` or ``pie``
+        :param source_path: where the rows are in the query's answer, such as ``data.stocks.all.edges``
+        :param report_fields: the columns, ``{"name", "path"}`` each, and ``prefix`` and ``suffix`` if need be
+        :param variables: the values to be stored, as in :meth:`generate_report`; an entry of a list may have
+            ``prompt`` and ``operator``, too
+        :param description: at most 500 characters
+        :raises ClarusInputError: for what the API does not take, before anything is sent
+        :raises ClarusRejectedError: when Clarus refuses it
+        """
+        return self.client.create_report(
+            name,
+            self.client.reports.query_id(report_query),
+            report_type=report_type,
+            source_path=source_path,
+            report_fields=report_fields,
+            variables=self._sent(variables) if isinstance(variables, Mapping) else variables or (),
+            description=description,
+        )
+
     def graphql(self, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Run a GraphQL query and return its ``data``."""
         return self.client.graphql(query, variables)
@@ -120,6 +171,10 @@ class ClarusHook(BaseHook):
     def run(self, method: str, path: str, json: Any = None) -> Any:
         """Call any other path of the API, such as ``/api/reports/7``, and return the answer's JSON."""
         return self.client.run(method, path, json)
+
+    def _sent(self, variables: Variables) -> list[dict[str, str]]:
+        settings = self.client.connection
+        return to_api(variables, timezone=settings.timezone, variable_format=settings.variable_format)
 
     def test_connection(self) -> tuple[bool, str]:
         """Try token, tenant and the query of every wait, and say which failed: Airflow's **Test** button."""

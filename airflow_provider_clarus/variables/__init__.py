@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
 """Report variables: from what a DAG says to what the API takes."""
 
-__all__ = ["relative", "run", "settle", "values", "windows"]
+__all__ = ["declared", "relative", "run", "settle", "values", "windows"]

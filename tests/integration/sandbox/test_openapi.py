@@ -4,13 +4,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 import requests
+from graphql import OperationDefinitionNode, parse, print_ast
 
+from airflow_provider_clarus.api._catalogue import QUERIES_QUERY, REPORTS_QUERY, REPORTS_WITH_TEXT_QUERY
+from airflow_provider_clarus.api.documents import DOCUMENTS_QUERY
+from airflow_provider_clarus.api.reports import DESCRIPTION_LENGTH, NAME_LENGTH, REPORT_TYPES
+from airflow_provider_clarus.sandbox.reports import STOCK_QUERY
+from airflow_provider_clarus.sandbox.server import Sandbox
+
+from ..conftest import Connect
 from .caller import Caller
 
 DESCRIPTION = Path(__file__).parents[4] / "shared" / "clarus-openapi.json"
@@ -19,7 +28,8 @@ pytestmark = pytest.mark.skipif(not DESCRIPTION.exists(), reason=f"{DESCRIPTION}
 
 GENERATE = "/api/reports/{id}/generate"
 DOWNLOAD = "/api/documents/{id}/download"
-LISTS = ["/graphql#ListDocuments", "/graphql#ListReports"]
+CREATE = "/api/reports"
+LISTS = ["/graphql#ListDocuments", "/graphql#ListReports", "/graphql#ListReportQueries"]
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +72,89 @@ def test_published_queries_get_what_the_published_example_shows(
     description: dict[str, Any], caller: Caller, document: int, path: str
 ) -> None:
     request = operation(description, path)["requestBody"]["content"]["application/json"]["example"]
+    # By the published example, ILIKE finds a part of a name without any %; that is not said anywhere.
+    caller.sandbox.add_query(replace(STOCK_QUERY, name="stock"))
     answer = caller.post(f"{caller.sandbox.url}/graphql", json=request, timeout=5)
     check(description, path, answer)
     assert shape(answer.json()) == shape(media(description, path, 200)["example"])
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_the_client_asks_as_published(description: dict[str, Any], path: str) -> None:
+    """Its queries select published fields with a published filter; only the text below a report is not."""
+    published = operation(description, path)["requestBody"]["content"]["application/json"]["example"]["query"]
+    queries = {
+        "documents": DOCUMENTS_QUERY,
+        "reports": REPORTS_QUERY,
+        "report_queries": QUERIES_QUERY,
+    }
+    (name,) = [field for field in queries if f"{{ {field} {{" in published]
+    ours, theirs = selected(queries[name]), selected(published)
+    assert ours["filter"] == theirs["filter"]
+    assert ours["fields"] <= theirs["fields"]
+    assert selected(REPORTS_WITH_TEXT_QUERY)["fields"] - selected(REPORTS_QUERY)["fields"] == {
+        "report_query.graphql"
+    }
+
+
+def selected(query: str) -> dict[str, Any]:
+    """Return the type of a list query's filter, and the paths of what it selects of each node."""
+    (operation,) = parse(query).definitions
+    assert isinstance(operation, OperationDefinitionNode)
+    paths: set[str] = set()
+
+    def walk(node: Any, path: tuple[str, ...]) -> None:
+        for field in node.selection_set.selections if node.selection_set else ():
+            below = (*path, field.name.value)
+            if not field.selection_set:
+                paths.add(".".join(below))
+            walk(field, below)
+
+    walk(operation, ())
+    kinds = {item.variable.name.value: print_ast(item.type) for item in operation.variable_definitions or ()}
+    nodes = {path.partition(".node.")[2] for path in paths if ".node." in path}
+    return {"filter": kinds["filter"], "fields": nodes}
+
+
+def test_a_report_is_made_as_published(description: dict[str, Any], caller: Caller) -> None:
+    caller.sandbox.add_query(STOCK_QUERY)
+    published = description["components"]["schemas"]["ReportAttributes"]["example"]
+    url = f"{caller.sandbox.url}{CREATE}"
+    answer = caller.post(url, json={"data": {"type": "reports", "attributes": published}}, timeout=5)
+    check(description, CREATE, answer)
+    assert answer.json()["data"]["attributes"] == published
+    wrong: list[Any] = [
+        {},
+        {"data": {"type": "reports", "attributes": {}}},
+        {"data": {"type": "reports", "attributes": published | {"name": "x" * 51}}},
+        {"data": {"type": "reports", "attributes": published | {"report_type": "table"}}},
+        {"data": {"type": "reports", "attributes": published | {"report_query_id": 99}}},
+        {"data": {"type": "reports", "attributes": published | {"variables": [{"name": "a"}]}}},
+    ]
+    for body in wrong:
+        answer = caller.post(url, json=body, timeout=5)
+        assert answer.status_code == 422, body
+        check(description, CREATE, answer)
+
+
+def test_the_client_makes_reports_as_published(
+    description: dict[str, Any], sandbox: Sandbox, connect: Connect
+) -> None:
+    """What it sends is valid against the published body, and what it refuses is not."""
+    sandbox.add_query(STOCK_QUERY)
+    published = dict(description["components"]["schemas"]["ReportAttributes"]["example"])
+    report = connect(sandbox).create_report(**published)
+    assert (report.name, report.query_id) == (published["name"], 1)
+    (sent,) = [request.json for request in sandbox.requests if request.path == CREATE]
+    assert sent["data"]["attributes"] == published
+    schema = operation(description, CREATE)["requestBody"]["content"]["application/json"]["schema"]
+    jsonschema.validate(sent, {**schema, "components": description["components"]})
+    limits = description["components"]["schemas"]["ReportAttributes"]["properties"]
+    assert tuple(limits["report_type"]["enum"]) == REPORT_TYPES
+    assert (limits["name"]["maxLength"], limits["description"]["maxLength"]) == (
+        NAME_LENGTH,
+        DESCRIPTION_LENGTH,
+    )
 
 
 def shape(value: Any) -> Any:

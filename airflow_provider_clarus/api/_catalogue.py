@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report catalogue: which reports a user sees, and what their queries declare.
+
+*Documented*: the lists ``reports`` and ``report_queries``, their fields and their filters for names.
+*Inferred*: that a report's query can be asked for its text below the report, and that ``reports`` takes a
+filter for ids. A server that refuses one of them is asked in the documented way from then on: for the text
+with a second request, for an id page by page.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from airflow_provider_clarus.api.reports import Report, ReportQuery
+from airflow_provider_clarus.exceptions import (
+    ClarusError,
+    ClarusInputError,
+    ClarusNotFoundError,
+    ClarusRejectedError,
+)
+from airflow_provider_clarus.http.responses import documented_shape
+from airflow_provider_clarus.variables.declared import nearest
+from airflow_provider_clarus.variables.settle import positive_id
+
+log = logging.getLogger(__name__)
+
+#: Rows per page (API page "GraphQL": ``first`` is capped at 100).
+PAGE_SIZE = 100
+#: Rows per page where a server refuses that many: its limit on complexity counts the page that is asked for.
+SMALL_PAGE_SIZE = 10
+#: Pages of one list that are read before the caller is asked for a name.
+MAX_PAGES = 50
+
+_LIST = """
+query($filter: %sFilterType, $first: Int, $after: String) {
+  %s { all(filter: $filter, first: $first, after: $after) {
+    edges { node { %s } }
+    pageInfo { hasNextPage endCursor }
+  } }
+}
+"""
+_REPORT = "id name description report_type source_path report_query { id name }"
+REPORTS_QUERY = _LIST % ("Report", "reports", _REPORT)
+REPORTS_WITH_TEXT_QUERY = _LIST % ("Report", "reports", _REPORT.replace("id name }", "id name graphql }"))
+QUERIES_QUERY = _LIST % ("ReportQuery", "report_queries", "id name description graphql")
+
+_Named = TypeVar("_Named", Report, ReportQuery)
+
+
+class Catalogue:
+    """Finds a tenant's reports. Each method raises a ``ClarusError`` where the lists cannot be read.
+
+    :param graphql: runs a query with variables, in so many ``attempts``, and returns its ``data``
+    """
+
+    def __init__(self, graphql: Callable[..., Mapping[str, Any]], tenant: str) -> None:
+        self._graphql = graphql
+        self._tenant = tenant
+        self._taken = _Taken()
+
+    def by_id(self, report_id: int, *, attempts: int | None = None) -> Report | None:
+        """Return a report, ``None`` when the list does not show it; with one request where that is taken.
+
+        :param attempts: tries of each request, instead of the client's
+        """
+        report_id = positive_id(report_id, "report_id")
+
+        def find() -> Iterator[Report]:
+            if self._taken.id_filter:
+                reports = self._reports({"id": {"eq": str(report_id)}}, size=1, attempts=attempts)
+            else:
+                reports = self._reports({}, attempts=attempts)
+            return itertools.islice((report for report in reports if report.id == report_id), 1)
+
+        ways = [
+            replace(self._taken, text=text, id_filter=id_filter)
+            for id_filter in self._from(self._taken.id_filter)
+            for text in self._from(self._taken.text)
+        ]
+        found = self._in_one_of(ways, find)
+        return self._with_text(found, attempts=attempts)[0] if found else None
+
+    def by_name(self, name: str, *, attempts: int | None = None) -> Report:
+        """Return the one report of exactly that name.
+
+        :param attempts: tries of each request, instead of the client's
+        :raises ClarusNotFoundError: when there is none; the message shows the nearest names
+        :raises ClarusInputError: when there are several; the message shows their ids
+        """
+        if not isinstance(name, str) or not name.strip():
+            raise ClarusInputError(f"A report's name is {name!r}; it must be a text that is not empty.")
+        wanted = {"name": {"eq": name}}
+        found = self._list(lambda: self._reports(wanted, size=SMALL_PAGE_SIZE, attempts=attempts))
+        report = self._the_one(
+            name, "report", found, lambda: self._list(lambda: self._reports({}, attempts=attempts))
+        )
+        return self._with_text([report], attempts=attempts)[0]
+
+    def one(self, id_or_name: int | str) -> Report:
+        """Return the one report of an id, or of a name; digits are an id.
+
+        :raises ClarusNotFoundError: when this user sees none
+        :raises ClarusInputError: when several have the name
+        """
+        if not _is_id(id_or_name):
+            return self.by_name(str(id_or_name))
+        report_id = positive_id(id_or_name, "report_id")
+        report = self.by_id(report_id)
+        if report is None:
+            raise ClarusNotFoundError(
+                f"This user sees no report {report_id} in tenant {self._tenant!r}. Check both.",
+                report_id=report_id,
+                tenant=self._tenant,
+            )
+        return report
+
+    def query_id(self, id_or_name: int | str) -> int:
+        """Return the id of a report query; that of a name is looked up, digits are an id.
+
+        :raises ClarusNotFoundError: when there is none of that name
+        :raises ClarusInputError: when several have the name
+        """
+        is_id = _is_id(id_or_name)
+        return positive_id(id_or_name, "report_query") if is_id else self.query(str(id_or_name)).id
+
+    def find(self, name: str | None = None) -> list[Report]:
+        """Return the reports that this user sees, or those whose name is like ``name``, case aside.
+
+        :param name: a part of a name, or a pattern in which ``%`` stands for any text
+        :raises ClarusInputError: when there are more than are read at a time
+        """
+        pattern = name if not name or "%" in name else f"%{name}%"
+        wanted = {"name": {"ilike": pattern}} if pattern else {}
+        return self._with_text(self._list(lambda: self._reports(wanted)))
+
+    def seen(self) -> tuple[int, bool]:
+        """Return how many reports this user sees, and whether there are more than that, with one request."""
+
+        def find() -> Iterator[tuple[int, bool]]:
+            reports, cursor = self._page(_Reading("reports", Report.from_graphql, REPORTS_QUERY, {}), None)
+            yield len(reports), cursor is not None
+
+        seen: tuple[int, bool]
+        (seen,) = self._list(find)
+        return seen
+
+    def query(self, name: str) -> ReportQuery:
+        """Return the one report query of exactly that name.
+
+        :raises ClarusNotFoundError: when there is none; the message shows the nearest names
+        :raises ClarusInputError: when there are several; the message shows their ids
+        """
+        found: list[ReportQuery] = self._list(lambda: self._queries({"name": {"eq": name}}))
+        return self._the_one(name, "report query", found, lambda: self._list(lambda: self._queries({})))
+
+    def _the_one(
+        self, name: str, what: str, found: list[_Named], everything: Callable[[], list[_Named]]
+    ) -> _Named:
+        """Return the one of that name among ``found``, or else among everything.
+
+        That is read to suggest other names, and because one answer proves nothing about a read.
+        """
+        named = [one for one in found if one.name == name]
+        if not named:
+            try:
+                known = everything()
+            except ClarusInputError as error:
+                suggestion = str(error)
+                known = []
+            else:
+                suggestion = nearest(name, [one.name for one in known])
+            named = [one for one in known if one.name == name]
+            if not named:
+                raise ClarusNotFoundError(
+                    f"This user sees no {what} {name!r} in tenant {self._tenant!r}: {suggestion}",
+                    tenant=self._tenant,
+                )
+        if len(named) > 1:
+            ids = ", ".join(str(one.id) for one in named)
+            raise ClarusInputError(
+                f"Tenant {self._tenant!r} has {len(named)} of the name {name!r}: say which {what} is meant "
+                f"by its id, which is one of {ids}.",
+                tenant=self._tenant,
+            )
+        return named[0]
+
+    def _list(self, find: Callable[[], Iterator[Any]]) -> list[Any]:
+        """Return all that ``find`` yields, with smaller pages or without the text where that is refused."""
+        ways = [
+            replace(self._taken, text=text, page_size=page_size)
+            for page_size in (PAGE_SIZE, SMALL_PAGE_SIZE)
+            if page_size <= self._taken.page_size
+            for text in self._from(self._taken.text)
+        ]
+        return self._in_one_of(ways, find)
+
+    @staticmethod
+    def _from(taken: bool) -> tuple[bool, ...]:
+        return (True, False) if taken else (False,)
+
+    def _in_one_of(self, ways: Sequence[_Taken], find: Callable[[], Iterator[Any]]) -> list[Any]:
+        """Return all that ``find`` yields, in the first of some ways that this server does not refuse.
+
+        GraphQL's messages may be redacted, so what is at fault has to be tried out.
+        """
+        before = self._taken
+        for self._taken in ways[:-1]:
+            with suppress(ClarusRejectedError):
+                return list(find())
+        try:
+            self._taken = ways[-1]
+            return list(find())
+        except ClarusRejectedError:
+            self._taken = before
+            raise
+
+    def _reports(
+        self, wanted: Mapping[str, Any], *, size: int = PAGE_SIZE, attempts: int | None = None
+    ) -> Iterator[Report]:
+        query = REPORTS_WITH_TEXT_QUERY if self._taken.text else REPORTS_QUERY
+        return self._pages(_Reading("reports", Report.from_graphql, query, wanted, size, attempts))
+
+    def _queries(self, wanted: Mapping[str, Any], *, attempts: int | None = None) -> Iterator[ReportQuery]:
+        reading = _Reading(
+            "report_queries", ReportQuery.from_graphql, QUERIES_QUERY, wanted, attempts=attempts
+        )
+        return self._pages(reading)
+
+    def _with_text(self, reports: Sequence[Report], *, attempts: int | None = None) -> list[Report]:
+        """Return the reports with the variables of their queries, where these have to be asked for apart.
+
+        A report can be used without.
+        """
+        names = {report.query_name for report in reports if report.query_name}
+        if self._taken.text or not names:
+            return list(reports)
+        wanted = {"name": {"eq": names.pop()}} if len(names) == 1 else {}
+        try:
+            queries = self._list(lambda: self._queries(wanted, attempts=attempts))
+        except ClarusError as error:
+            log.warning("%s So it is not known what the reports declare.", error)
+            return list(reports)
+        declared = {query.id: query.variables for query in queries}
+        return [replace(report, variables=declared.get(report.query_id or 0)) for report in reports]
+
+    def _pages(self, reading: _Reading) -> Iterator[Any]:
+        after = None
+        for _ in range(MAX_PAGES):
+            rows, cursor = self._page(reading, after)
+            yield from rows
+            if cursor in (None, after):
+                return
+            after = cursor
+        raise ClarusInputError(
+            f"There are more {reading.what} in tenant {self._tenant!r} than the {MAX_PAGES} pages that are "
+            "read at a time. Ask for one by its id, or for a part of its name.",
+            tenant=self._tenant,
+        )
+
+    def _page(self, reading: _Reading, after: str | None) -> tuple[list[Any], str | None]:
+        """Return some rows, and the cursor to those after them, if there are any."""
+        size = min(reading.size, self._taken.page_size)
+        asked = {"filter": reading.wanted, "first": size, "after": after}
+        data = self._graphql(reading.query, asked, attempts=reading.attempts)
+        with documented_shape(f"read {reading.what} of tenant {self._tenant!r}", data):
+            page = data[reading.what]["all"]
+            rows = [reading.parse(edge["node"]) for edge in page["edges"]]
+            more, cursor = page["pageInfo"]["hasNextPage"], page["pageInfo"]["endCursor"]
+        return rows, cursor if more else None
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """What this server takes, as far as anyone knows yet."""
+
+    text: bool = True
+    """The text of its query, below a report."""
+    id_filter: bool = True
+    page_size: int = PAGE_SIZE
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """One list, and what is wanted of it."""
+
+    what: str
+    parse: Callable[[Mapping[str, Any]], Any]
+    query: str
+    wanted: Mapping[str, Any]
+    size: int = PAGE_SIZE
+    attempts: int | None = None
+
+
+def _is_id(id_or_name: object) -> bool:
+    return isinstance(id_or_name, int) or str(id_or_name).strip().isdecimal()
