@@ -22,6 +22,14 @@ AIRFLOW_2 = version("apache-airflow").startswith("2.")
 REPORTS = [Report(number, seconds=5, tenant=tenant) for tenant in ("acme", "globex") for number in (7, 8)]
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep these tests to one worker, with one Airflow: pytest -n 2 --dist loadgroup."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.xdist_group("airflow"))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def stop_as_on_ctrl_c() -> None:
     """Let SIGTERM, too, end the tests by way of the fixtures that stop Airflow."""

@@ -22,6 +22,8 @@ from airflow_provider_clarus.variables.windows import interval_variables
 
 NAMES = ("date_from", "date_to")
 SECOND = timedelta(seconds=1)
+#: Examples where clocks change in many ways: 500, and fewer in the quick check.
+MANY = 5 * settings().max_examples
 ZONES = [
     "UTC",
     "Europe/London",
@@ -102,7 +104,7 @@ def read(value: str, zone: str) -> datetime:
     return (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone))).astimezone(timezone.utc)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=MANY)
 @given(timetable=TIMETABLES, earliest=STARTS, zone=st.sampled_from(ZONES), count=st.integers(2, 40))
 @example(
     CronDataIntervalTimetable("0 0 * * *", "America/Sao_Paulo"),
@@ -130,7 +132,6 @@ def test_consecutive_windows_meet_and_cover_exactly_the_range(timetable, earlies
     assert windows[-1][1] + SECOND == intervals[-1].end.replace(microsecond=0)
 
 
-@settings(max_examples=100, deadline=None)
 @given(timetable=TIMETABLES, earliest=STARTS, zone=st.sampled_from(ZONES), count=st.integers(2, 10))
 def test_precise_windows_leave_out_a_microsecond(timetable, earliest, zone, count):
     intervals = scheduled(timetable, earliest, count)
@@ -150,7 +151,7 @@ def test_precise_windows_leave_out_a_microsecond(timetable, earliest, zone, coun
     assert [first for first, _ in read] == [interval.start for interval in intervals]
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=MANY)
 @given(timetable=TIMETABLES, earliest=STARTS, zone=st.sampled_from(ZONES), count=st.integers(2, 40))
 def test_the_naive_form_says_the_same_windows_or_refuses(timetable, earliest, zone, count):
     for interval in scheduled(timetable, earliest, count):

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Check a change: ``nox -s check`` before a commit, ``nox -s tests-3.3`` and so on for a line of Airflow."""
+
+from __future__ import annotations
+
+import nox
+
+nox.needs_version = ">=2025.2"
+nox.options.default_venv_backend = "uv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["check"]
+
+PINNED = ["-c", ".ci/constraints.txt"]
+
+#: For each line of Airflow, the Python and what to install beside this package.
+LINES = {
+    "3.3": ("3.13", PINNED),
+    "3.2": ("3.12", ["apache-airflow~=3.2.0"]),
+    "3.1": ("3.12", ["apache-airflow~=3.1.0"]),
+    # With what came out later, 3.0 does not start.
+    "3.0": ("3.11", ["apache-airflow~=3.0.0", "--exclude-newer", "2025-09-15"]),
+    "2.11": ("3.11", ["-c", ".ci/constraints-2.11.txt"]),
+}
+
+
+@nox.session(python="3.11")
+def check(session: nox.Session) -> None:
+    """Style, types, import rules and unit tests: under two minutes on two cores, once it is installed."""
+    session.install("-e", ".[test]", *PINNED)
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("mypy")
+    session.run("lint-imports")
+    session.run("pytest", "-q", "-n", "2", "--hypothesis-profile", "quick", "tests/unit", *session.posargs)
+
+
+def _tests_on(line: str) -> None:
+    python, versions = LINES[line]
+
+    @nox.session(name=f"tests-{line}", python=python)
+    def tests(session: nox.Session) -> None:
+        session.install("-e", ".[test]", *versions)
+        session.run("pytest", "-n", "2", *(session.posargs or ["tests/unit", "tests/integration"]))
+
+    tests.__doc__ = f"Unit and integration tests on Airflow {line}, or the tests that are named after --."
+
+
+for line in LINES:
+    _tests_on(line)
