@@ -159,7 +159,8 @@ def _variables(body: Any) -> list[tuple[str, str]]:
     variables = body.get("variables", []) if isinstance(body, dict) else None
     if not isinstance(variables, list):
         raise HTTPException(422, "variables must be a list of objects with a name and a value.")
-    return [_variable(item) for item in variables]
+    # Rails drops what is null in a list.
+    return [_variable(item) for item in variables if item is not None]
 
 
 def _variable(item: Any) -> tuple[str, str]:

@@ -126,7 +126,8 @@ class GraphQL:
             variable_values=request.get("variables"),
             operation_name=request.get("operationName"),
         )
-        return dict(result.formatted)
+        # A request that never ran has errors alone (GraphQL specification, 7.1.1).
+        return {name: part for name, part in result.formatted.items() if (name, part) != ("data", None)}
 
     def _check(self, query: str) -> DocumentNode | list[Any]:
         """Parse and validate once per query text: it takes longer than the execution."""

@@ -343,7 +343,7 @@ end
 
 class ApiController < ActionController::API
   before_action :authorize, :find_tenant
-  rescue_from(StandardError) { |error| Rails.logger.error(error.full_message) || refuse(500, "internal", "Internal error") }
+  rescue_from(StandardError) { |error| log(error) and refuse(500, "internal", "Internal error") }
   rescue_from(ActionDispatch::Http::Parameters::ParseError) { refuse(400, "bad_request", "The body is not JSON.") }
 
   private
@@ -359,6 +359,8 @@ class ApiController < ActionController::API
 
     refuse(404, "not_found", "There is no tenant #{@tenant}.") unless OPTIONS["tenants"].include?(@tenant)
   end
+
+  def log(error) = Rails.logger.error(error.full_message)
 
   def user = @token.resource_owner_id ? User.find(@token.resource_owner_id).name : @token.application.uid
 
@@ -388,7 +390,8 @@ class ReportsController < ApiController
     {
       id: document.id, type: "documents",
       attributes: {
-        category: "report", file_name: document.file_name, file_path: nil,
+        category: "report", file_name: document.file_name,
+        file_path: document.available? ? "documents/#{document.id}" : nil,
         file_type: document.available? ? "text/csv" : nil, status: document.status, user_id: 1
       }
     }
@@ -433,7 +436,8 @@ class StageController < ActionController::API
   def requests = render(json: Store::REQUESTS)
 
   def revoke
-    Doorkeeper::AccessToken.where(revoked_at: nil).each(&:revoke)
+    # Ended, not revoked: a revoked token's refresh token would be gone with it.
+    Doorkeeper::AccessToken.update_all(created_at: 1.year.ago)
     head :no_content
   end
 

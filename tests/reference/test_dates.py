@@ -74,7 +74,7 @@ def test_a_window_in_whole_seconds_loses_the_rows_of_its_last_seconds_fraction(
 @pytest.mark.parametrize("zone", ["Europe/London", "Africa/Cairo", "Asia/Beirut", "America/Havana", "UTC"])
 @pytest.mark.parametrize("variable_format", ["iso", "precise"])
 def test_chronic_reads_every_date_of_a_year_as_its_first_moment(zone: str, variable_format: Any) -> None:
-    days = [date(2024, 1, 1) + timedelta(days=number) for number in range(0, 367)]
+    days = [date(2024, 1, 1) + timedelta(days=number) for number in range(367)]
     sent = [
         to_api({"d": day}, timezone=ZoneInfo(zone), variable_format=variable_format)[0]["value"]
         for day in days
