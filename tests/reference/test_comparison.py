@@ -96,7 +96,7 @@ READS: dict[str, dict[str, Any]] = {
     "a type that is not there": query('{ __type(name: "Nothing") { name } }'),
     "reports by name": query(
         '{ reports { all(filter: {name: {eq: "Stock by location"}}, first: 2) {'
-        " edges { node { id name report_query { id name } } } pageInfo { hasNextPage } } } }"
+        " edges { node { id name report_query { name } } } pageInfo { hasNextPage } } } }"
     ),
 }
 TOKENS: dict[str, dict[str, Any]] = {
