@@ -8,54 +8,91 @@ goes to standard output, as JSON and as a URI, everything else to standard error
 from __future__ import annotations
 
 import argparse
+import base64
 import getpass
+import hashlib
+import hmac
 import json
 import os
+import secrets
 import sys
-import time
+import threading
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from airflow.providers.common.compat.sdk import Connection
-from oauthlib.oauth2 import OAuth2Error
-from oauthlib.oauth2.rfc6749.parameters import parse_authorization_code_response
-from requests_oauthlib import OAuth2Session
 
-from airflow_provider_clarus.auth.token_request import fetch_token
+from airflow_provider_clarus.auth.token_request import request_token
 from airflow_provider_clarus.connection.connection import ClarusConnection
-from airflow_provider_clarus.exceptions import ClarusAuthError, ClarusError
-from airflow_provider_clarus.http.transport import secure
+from airflow_provider_clarus.exceptions import ClarusAuthError, ClarusConfigError, ClarusError
+from airflow_provider_clarus.http.responses import documented_words, shortened
 
 SECRET_VARIABLE = "CLARUS_CLIENT_SECRET"  # noqa: S105 - the name of one
 CALLBACK = "/callback"
 
 
-class LoopbackServer(HTTPServer):
-    """Waits on this machine for the browser to come back with an authorization code."""
+class LoopbackServer(ThreadingHTTPServer):
+    """Waits on this machine for the browser to come back with the answer to one request, known by its state.
 
-    #: Seconds for which one call of ``handle_request`` waits.
-    timeout = 1.0
-    answer = ""
+    A browser may also come with something else: a favicon's request, another tab's older sign-in, or a
+    connection on which it says nothing at all.
+
+    :raises ClarusConfigError: when the port cannot be had
+    """
+
+    daemon_threads = True
+    block_on_close = False
 
     def __init__(self, port: int) -> None:
-        super().__init__(("127.0.0.1", port), _Callback)
+        try:
+            super().__init__(("127.0.0.1", port), _Callback)
+        except (OSError, OverflowError) as error:
+            raise ClarusConfigError(
+                f"Port {port} of 127.0.0.1 cannot be had: {error}. End what uses it, or name another with "
+                "--port; without --port it is any free one."
+            ) from None
         self.redirect_uri = f"http://127.0.0.1:{self.server_port}{CALLBACK}"
+        self.state = secrets.token_urlsafe(24)
+        self.answer: Mapping[str, str] = {}
+        self.strays = 0
+        self._answered = threading.Event()
+        self._serving = threading.Thread(target=self.serve_forever, args=[0.05], daemon=True)
 
-    def wait(self, seconds: float) -> str:
-        """Return the address to which the browser was sent back.
+    def __enter__(self) -> LoopbackServer:
+        self._serving.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self._serving.join()
+        self.server_close()
+
+    def wait(self, seconds: float) -> Mapping[str, str]:
+        """Return the parameters with which the browser was sent back.
 
         :raises ClarusAuthError: when nobody came within ``seconds``
         """
-        deadline = time.monotonic() + seconds
-        while not self.answer and time.monotonic() < deadline:
-            self.handle_request()
+        self._answered.wait(seconds)
         if not self.answer:
-            raise ClarusAuthError(f"Nobody signed in within {seconds:g} s.")
+            strays = f" ({self.strays} came back from another sign-in.)" if self.strays else ""
+            raise ClarusAuthError(f"Nobody signed in within {seconds:g} s.{strays}")
         return self.answer
+
+    def take(self, parameters: Mapping[str, str]) -> bool:
+        """Take what a browser brings; tell whether it is the answer that is waited for."""
+        if not hmac.compare_digest(parameters.get("state", "").encode(), self.state.encode()):
+            self.strays += 1
+            return False
+        self.answer = self.answer or parameters
+        self._answered.set()
+        return True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: a browser that breaks off is no news."""
 
 
 class _Callback(BaseHTTPRequestHandler):
@@ -63,11 +100,17 @@ class _Callback(BaseHTTPRequestHandler):
     timeout = 5.0
 
     def do_GET(self) -> None:
-        found = urlsplit(self.path).path == CALLBACK
-        if found:
-            self.server.answer = f"{self.server.redirect_uri.removesuffix(CALLBACK)}{self.path}"
-        body = b"Back to the terminal: this window is not needed any more." if found else b""
-        self.send_response(200 if found else 404)
+        address = urlsplit(self.path)
+        if address.path != CALLBACK:
+            self._say(404, "")
+        elif self.server.take(dict(parse_qsl(address.query, keep_blank_values=True))):
+            self._say(200, "Back to the terminal: this window is not needed any more.")
+        else:
+            self._say(400, "This belongs to another sign-in: open the address that the terminal shows.")
+
+    def _say(self, status: int, text: str) -> None:
+        body = text.encode()
+        self.send_response(status)
         self.send_header("Content-Type", "text/plain")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -86,25 +129,33 @@ def sign_in(
     :param port: of the redirect to 127.0.0.1, for a server that knows only one; 0 for a free one
     :param timeout: seconds to wait for the user
     :raises ClarusAuthError: when the user does not agree, or not in time
+    :raises ClarusConfigError: when the port cannot be had
     """
-    with (
-        LoopbackServer(port) as server,
-        OAuth2Session(
-            connection.client_id,
-            redirect_uri=server.redirect_uri,
-            scope=connection.scope or None,
-            pkce="S256",
-        ) as session,
-    ):
-        # oauthlib takes nothing that is not https, not even on this machine.
-        page = f"{connection.base_url}/oauth/authorize"
-        url, state = session.authorization_url(secure(page))
-        show(url.replace(secure(page), page, 1))
-        try:
-            answer = parse_authorization_code_response(secure(server.wait(timeout)), state)
-        except OAuth2Error as error:
-            raise ClarusAuthError(f"Clarus gave no code: {error}") from None
-        return fetch_token(connection, session, code=answer["code"])
+    with LoopbackServer(port) as server:
+        verifier = secrets.token_urlsafe(48)
+        challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+        asked = {
+            "response_type": "code",
+            "client_id": connection.client_id,
+            "redirect_uri": server.redirect_uri,
+            "scope": connection.scope,
+            "state": server.state,
+            "code_challenge": challenge,
+            "code_challenge_method": "S256",
+        }
+        query = urlencode({name: value for name, value in asked.items() if value})
+        show(f"{connection.base_url}/oauth/authorize?{query}")
+        answer = server.wait(timeout)
+    if not answer.get("code"):
+        said = shortened(documented_words(dict(answer)) or "the redirect brought none")
+        raise ClarusAuthError(f"Clarus gave no code: {said}.")
+    grant = {
+        "grant_type": "authorization_code",
+        "code": answer["code"],
+        "redirect_uri": server.redirect_uri,
+        "code_verifier": verifier,
+    }
+    return request_token(connection, grant)[0]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -121,8 +172,9 @@ def main(arguments: list[str] | None = None) -> int:
         "password": secret or None,
         "schema": options.tenant,
     }
+    where = {"token_url": options.token_url} if options.token_url else {}
     # Read once as it will be, with something in the place of the token that is to come.
-    extra = {"grant_type": "refresh_token", "refresh_token": "…", "scope": options.scope}
+    extra = {"grant_type": "refresh_token", "refresh_token": "…", "scope": options.scope, **where}
     try:
         connection = ClarusConnection.from_airflow(Connection(**fields, extra=json.dumps(extra)))
         tokens = sign_in(replace(connection, refresh_token=""), _show, port=options.port)
@@ -132,13 +184,23 @@ def main(arguments: list[str] | None = None) -> int:
     grant = "refresh_token" if tokens.get("refresh_token") else "access_token"
     if grant == "access_token":
         print("Clarus gave no refresh token: this connection ends with its token.", file=sys.stderr)  # noqa: T201
-    extra = {"grant_type": grant, grant: tokens[grant], "scope": options.scope}
+    scope = _granted(tokens, options.scope)
+    if scope != options.scope:
+        print(f"Granted: {scope or 'no scope'}; asked for: {options.scope or 'none'}.", file=sys.stderr)  # noqa: T201
+    extra = {"grant_type": grant, grant: tokens[grant], "scope": scope, **where}
     extra = {name: value for name, value in extra.items() if value}
     made = Connection(**fields, extra=json.dumps(extra))
     stored = {name: value for name, value in fields.items() if value and name != "conn_id"}
     print(json.dumps({**stored, "extra": extra}))  # noqa: T201
     print(made.get_uri())  # noqa: T201
     return 0
+
+
+def _granted(tokens: Mapping[str, Any], asked: str) -> str:
+    """Return the scopes that a token has: those asked for, where its answer says nothing (RFC 6749, 5.1)."""
+    scope = tokens.get("scope", asked)
+    words = scope if isinstance(scope, list) else str(asked if scope is None else scope).split()
+    return " ".join(map(str, words))
 
 
 def _show(url: str) -> None:
@@ -156,6 +218,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--client-id", required=True, help="the OAuth client ID")
     parser.add_argument("--host", default=None, help="the API address (https://clarus-api.com)")
     parser.add_argument("--scope", default="", help='scopes to ask for, such as "openid claruswms/full"')
+    parser.add_argument("--token-url", default="", help="where tokens come from (<host>/oauth/token)")
     parser.add_argument("--port", type=int, default=0, help="of the redirect to 127.0.0.1 (any free one)")
     return parser.parse_args(arguments)
 

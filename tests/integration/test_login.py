@@ -6,19 +6,20 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import pytest
 import requests
 
 from airflow_provider_clarus.connection.connection import ClarusConnection
-from airflow_provider_clarus.exceptions import ClarusAuthError
+from airflow_provider_clarus.exceptions import ClarusAuthError, ClarusConfigError
 from airflow_provider_clarus.hooks.clarus import ClarusHook
-from airflow_provider_clarus.login import sign_in
+from airflow_provider_clarus.login import main, sign_in
 from airflow_provider_clarus.sandbox.faults import Fault
 from airflow_provider_clarus.sandbox.oauth import USER
 from airflow_provider_clarus.sandbox.reports import Report
@@ -91,13 +92,102 @@ def test_a_client_without_a_secret_signs_in_by_its_proof(connect: Connect) -> No
     ).keys()
 
 
-@pytest.mark.parametrize("change", ["state=", "code="])
-def test_a_redirect_that_is_no_answer_to_this_request_is_refused(
-    user: ClarusConnection, sandbox: Sandbox, change: str
-) -> None:
-    with pytest.raises(ClarusAuthError, match="gave no code"):
-        sign_in(user, Browser(change))
+def test_a_redirect_without_a_code_is_refused(user: ClarusConnection, sandbox: Sandbox) -> None:
+    with pytest.raises(ClarusAuthError, match="gave no code: the redirect brought none"):
+        sign_in(user, Browser("code="))
     assert sandbox.count("token") == 0
+
+
+def test_a_user_who_does_not_agree_is_told_so(user: ClarusConnection, sandbox: Sandbox) -> None:
+    def refuse(url: str) -> None:
+        asked = dict(parse_qsl(urlsplit(url).query))
+        no = {"state": asked["state"], "error": "access_denied", "error_description": "Not today"}
+        requests.get(f"{asked['redirect_uri']}?{urlencode(no)}", timeout=10)
+
+    with pytest.raises(ClarusAuthError, match="gave no code: access_denied: Not today"):
+        sign_in(user, refuse)
+    assert sandbox.count("token") == 0
+
+
+def test_what_does_not_answer_this_request_is_waited_through(
+    user: ClarusConnection, sandbox: Sandbox
+) -> None:
+    said: list[tuple[int, str]] = []
+
+    def visit(url: str) -> None:
+        back = urlsplit(dict(parse_qsl(urlsplit(url).query))["redirect_uri"])
+        # A browser opens connections ahead of what it may ask, and says nothing on them.
+        silent = socket.create_connection((str(back.hostname), back.port or 0))
+        strays = (
+            "/",
+            "/favicon.ico",
+            "/callback",
+            "/callback?state=another&code=stolen",
+            "/callback?error=no",
+        )
+        for stray in strays:
+            answer = requests.get(back._replace(path="").geturl() + stray, timeout=10)
+            said.append((answer.status_code, answer.text))
+        Browser()(url)
+        silent.close()
+
+    assert sign_in(user, visit)["access_token"]
+    assert [status for status, _ in said] == [404, 404, 400, 400, 400]
+    assert all("another sign-in" in text for status, text in said if status == 400)
+    assert sandbox.count("token") == 1
+
+
+def test_a_wrong_state_alone_is_not_enough(user: ClarusConnection, sandbox: Sandbox) -> None:
+    with pytest.raises(ClarusAuthError, match=r"Nobody signed in.*1 came back from another sign-in"):
+        sign_in(user, Browser("state="), timeout=3)
+    assert sandbox.count("token") == 0
+
+
+def test_a_port_in_use_is_named_with_the_way_out(user: ClarusConnection) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ClarusConfigError, match=rf"Port {port} .*in use.*--port"):
+            sign_in(user, str, port=port)
+    with pytest.raises(ClarusConfigError, match=r"Port 70000 .*--port"):
+        sign_in(user, str, port=70000)
+
+
+def test_a_port_that_can_be_had_is_the_one(user: ClarusConnection) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    shown: list[str] = []
+    with pytest.raises(ClarusAuthError, match="Nobody"):
+        sign_in(user, shown.append, port=port, timeout=0.1)
+    assert f"127.0.0.1%3A{port}%2Fcallback" in shown[0]
+
+
+@pytest.mark.parametrize(
+    ("answered", "stored"),
+    [
+        ({"scope": "openid"}, "openid"),
+        ({"scope": ["openid", "x"]}, "openid x"),
+        ({}, "openid claruswms/full"),
+        ({"scope": None}, "openid claruswms/full"),
+        ({"scope": ""}, None),
+    ],
+)
+def test_the_scopes_that_were_granted_are_stored_and_the_token_endpoint_too(
+    sandbox: Sandbox,
+    answered: dict[str, object],
+    stored: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sandbox.inject(Fault("token", status=200, body=sandbox.issue_token(USER) | answered))
+    monkeypatch.setenv("CLARUS_CLIENT_SECRET", sandbox.client_secret)
+    monkeypatch.setattr("webbrowser.open", Browser())
+    command = ["--host", sandbox.url, "--tenant", "acme", "--client-id", sandbox.client_id]
+    where = f"{sandbox.url}/oauth/token"
+    assert main([*command, "--scope", "openid claruswms/full", "--token-url", where]) == 0
+    out, err = capsys.readouterr()
+    extra = json.loads(next(line for line in out.splitlines() if line.startswith("{")))["extra"]
+    assert (extra.get("scope"), extra["token_url"]) == (stored, where)
+    assert ("Granted:" in err) == (stored != "openid claruswms/full")
 
 
 def test_a_code_that_is_refused_says_so(user: ClarusConnection, sandbox: Sandbox) -> None:

@@ -36,6 +36,23 @@ def refreshing(connect: Connect, sandbox: Sandbox) -> ClarusConnection:
     return connect(grant_type="refresh_token", refresh_token=token).connection
 
 
+def nothing_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", "/dev/null/state")
+    monkeypatch.setattr(tempfile, "tempdir", "/dev/null/tmp")
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+
+
+def newest(refreshing: ClarusConnection) -> str:
+    """The refresh token that this machine has for those who begin with that one."""
+    stored: list[str] = []
+    tokens = TokenSource(refreshing, stored.append)
+    tokens.get()
+    return stored[-1]
+
+
 def used_refresh_tokens(sandbox: Sandbox) -> list[str]:
     asked = [request for request in sandbox.requests if request.endpoint == "token"]
     assert all(request.status == 200 for request in asked)
@@ -67,7 +84,7 @@ def test_a_new_refresh_token_is_used_from_then_on_by_every_process(
 def test_a_process_that_shares_nothing_keeps_it_for_itself(
     refreshing: ClarusConnection, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(Path(tempfile.gettempdir(), "missing")))
+    nothing_is_shared(monkeypatch)
     tokens = TokenSource(refreshing, print)
     for _ in range(3):
         tokens.renew(tokens.get())
@@ -129,12 +146,57 @@ def test_a_server_need_not_rotate(refreshing: ClarusConnection, sandbox: Sandbox
 
 
 def test_a_refresh_token_that_was_used_elsewhere_is_refused_with_the_way_out(
-    refreshing: ClarusConnection, sandbox: Sandbox, connect: Connect
+    refreshing: ClarusConnection, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     TokenSource(refreshing, print).get()
-    elsewhere = connect(grant_type="refresh_token", refresh_token=refreshing.refresh_token, scope="other")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another machine"))
     with pytest.raises(ClarusAuthError, match=r"invalid_grant.*airflow_provider_clarus\.login"):
-        elsewhere.get_documents([1])
+        TokenSource(refreshing, print).get()
+    assert sandbox.count("token") == 2
+
+
+@pytest.mark.parametrize("scope", ["openid", "openid claruswms/full"])
+def test_no_scope_is_asked_for_with_a_refresh_token_since_more_than_was_granted_is_refused_for_ever(
+    refreshing: ClarusConnection, sandbox: Sandbox, scope: str
+) -> None:
+    tokens = TokenSource(replace(refreshing, scope=scope), print)
+    tokens.renew(tokens.get())
+    assert all("scope" not in parse_qs(request.body.decode()) for request in sandbox.requests)
+    # It is the same user's token, whatever the connection asks for.
+    assert TokenSource(refreshing, print).get() == tokens.get()
+    assert sandbox.count("token") == 2
+
+
+def test_a_new_refresh_token_that_is_kept_nowhere_is_warned_of_with_the_remedy(
+    refreshing: ClarusConnection, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_hand = replace(refreshing, refresh_token=newest(refreshing))
+    nothing_is_shared(monkeypatch)
+    TokenSource(at_hand, print).get()
+    (warning,) = warnings(caplog)  # Of the second: the first could be kept.
+    assert all(remedy in warning for remedy in ("on_refresh_token", "XDG_STATE_HOME", "the next process"))
+
+
+def test_one_that_a_function_stores_is_kept(
+    refreshing: ClarusConnection, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing_is_shared(monkeypatch)
+    stored: list[str] = []
+    TokenSource(refreshing, print, stored.append).get()
+    assert stored
+    assert not warnings(caplog)
+
+
+def test_one_that_neither_a_function_nor_a_folder_takes_is_warned_of(
+    refreshing: ClarusConnection, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(refresh_token: str) -> None:
+        raise OSError("no vault today")
+
+    nothing_is_shared(monkeypatch)
+    TokenSource(refreshing, print, broken).get()
+    assert len(warnings(caplog)) == 1
+    assert "was not stored" in caplog.text
 
 
 def test_new_refresh_tokens_are_announced_as_secrets(refreshing: ClarusConnection, sandbox: Sandbox) -> None:

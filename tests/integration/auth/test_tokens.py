@@ -6,14 +6,14 @@ import sys
 import tempfile
 import threading
 import time
-from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
 
+from airflow_provider_clarus.api.client import ClarusClient
 from airflow_provider_clarus.auth.tokens import TokenSource
 from airflow_provider_clarus.connection.connection import ClarusConnection
-from airflow_provider_clarus.exceptions import ClarusAuthError, ClarusRejectedError, ClarusTransientError
+from airflow_provider_clarus.exceptions import ClarusAuthError, ClarusTransientError
 from airflow_provider_clarus.sandbox.faults import HTML_ERROR, Fault
 from airflow_provider_clarus.sandbox.server import Sandbox
 from tests.integration.conftest import Connect
@@ -113,7 +113,8 @@ def test_processes_that_ask_at_once_share_one_token(sandbox: Sandbox) -> None:
 def test_where_nothing_can_be_shared_each_client_has_a_token(
     connection: ClarusConnection, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(Path(tempfile.gettempdir(), "missing")))
+    monkeypatch.setenv("XDG_STATE_HOME", "/dev/null/state")
+    monkeypatch.setattr(tempfile, "tempdir", "/dev/null/tmp")
     for _ in range(2):
         assert TokenSource(connection, print).get()
     assert sandbox.count("token") == 2
@@ -150,6 +151,31 @@ def test_a_token_without_an_end_stays(tokens: TokenSource, sandbox: Sandbox) -> 
     assert sandbox.count("token") == 1
 
 
+@pytest.mark.parametrize("lifetime", ["", "soon", None, -1, 0, "0", True, [3600], "1e999", 10**400])
+def test_a_lifetime_that_is_no_positive_number_is_unknown_and_a_401_renews(
+    client: ClarusClient, sandbox: Sandbox, lifetime: object
+) -> None:
+    answer = sandbox.issue_token() | {"expires_in": lifetime}
+    sandbox.inject(Fault("token", status=200, body=answer, times=1))
+    for _ in range(3):
+        assert client.get_documents([1]) == {}
+    assert sandbox.count("token") == 1
+    sandbox.revoke_tokens()
+    assert client.get_documents([1]) == {}
+    assert sandbox.count("token") == 2
+
+
+@pytest.mark.parametrize("lifetime", ["3600.0", 3600.5, "3600", 3600])
+def test_a_lifetime_may_be_written_in_any_way(
+    tokens: TokenSource, sandbox: Sandbox, lifetime: object
+) -> None:
+    sandbox.inject(Fault("token", status=200, body=sandbox.issue_token() | {"expires_in": lifetime}))
+    tokens.get()
+    tokens.get()
+    assert sandbox.count("token") == 1
+    assert 3000 < tokens._token["renew_at"] - time.time() < 3600
+
+
 def test_a_server_may_grant_less_than_was_asked_for(connect: Connect, sandbox: Sandbox) -> None:
     sandbox.inject(Fault("token", status=200, body=sandbox.issue_token() | {"scope": "openid"}))
     assert connect(scope="openid claruswms/full").get_documents([1]) == {}
@@ -158,9 +184,10 @@ def test_a_server_may_grant_less_than_was_asked_for(connect: Connect, sandbox: S
 def test_the_secret_is_sent_to_the_token_endpoint_alone(connect: Connect, sandbox: Sandbox) -> None:
     connect().get_documents([1])
     token, graphql = sandbox.requests
-    assert token.headers["authorization"].startswith("Basic ")
-    assert sandbox.client_secret not in token.body.decode()
+    assert "authorization" not in token.headers
+    assert parse_qs(token.body.decode())["client_secret"] == [sandbox.client_secret]
     assert graphql.headers["authorization"].startswith("Bearer ")
+    assert sandbox.client_secret not in graphql.body.decode()
 
 
 def test_each_token_is_announced_as_a_secret(tokens: TokenSource, secrets: list[str]) -> None:
@@ -169,10 +196,13 @@ def test_each_token_is_announced_as_a_secret(tokens: TokenSource, secrets: list[
     assert secrets == [first, tokens.renew(first)]
 
 
-def test_wrong_credentials_are_refused_once(connect: Connect, sandbox: Sandbox) -> None:
+@pytest.mark.parametrize(("token_auth", "asked"), [("auto", 2), ("post", 1), ("basic", 1)])
+def test_wrong_credentials_are_tried_once_in_each_form(
+    connect: Connect, sandbox: Sandbox, token_auth: str, asked: int
+) -> None:
     with pytest.raises(ClarusAuthError, match=r"client 'clarus-client'.*401: invalid_client.*password"):
-        connect(client_secret="wrong").get_documents([1])
-    assert [request.endpoint for request in sandbox.requests] == ["token"]
+        connect(client_secret="wrong", token_auth=token_auth).get_documents([1])
+    assert [request.endpoint for request in sandbox.requests] == ["token"] * asked
 
 
 def test_a_grant_that_is_refused_with_400_is_as_final(connect: Connect, sandbox: Sandbox) -> None:
@@ -191,7 +221,13 @@ def test_a_grant_that_is_refused_with_400_is_as_final(connect: Connect, sandbox:
         Fault("token", reset=True, times=1),
         Fault("token", status=200, body=HTML_ERROR, times=1),
         Fault("token", status=200, body={"token_type": "Bearer"}, times=1),
-        Fault("token", status=200, body={"access_token": "x", "expires_in": "soon"}, times=1),
+        Fault("token", status=200, body='{"access_token": "a", "access_token": "b"}', times=1),
+        Fault("token", status=200, body='[{"access_token": "a"}, {"access_token": "b"}]', times=1),
+        Fault("token", status=200, body='{"access_token": "a"}{"access_token": "b"}', times=1),
+        Fault("token", status=200, body={"access_token": ["a", "b"]}, times=1),
+        Fault("token", status=400, body={"error": "temporarily_unavailable"}, times=1),
+        Fault("token", status=403, body=HTML_ERROR, times=1),
+        Fault("token", status=404, body=HTML_ERROR, times=1),
     ],
 )
 def test_trouble_at_the_token_endpoint_may_pass(connect: Connect, sandbox: Sandbox, fault: Fault) -> None:
@@ -208,6 +244,6 @@ def test_an_answer_that_is_no_token_is_shown(tokens: TokenSource, sandbox: Sandb
 
 def test_the_token_endpoint_does_not_send_the_secret_elsewhere(tokens: TokenSource, sandbox: Sandbox) -> None:
     sandbox.inject(Fault("token", status=307, headers={"Location": sandbox.files_url}))
-    with pytest.raises(ClarusRejectedError, match="307"):
+    with pytest.raises(ClarusTransientError, match=r"307.*extra token_url"):
         tokens.get()
     assert [request.origin for request in sandbox.requests] == ["api"]
