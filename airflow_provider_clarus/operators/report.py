@@ -32,7 +32,7 @@ class ClarusGenerateReportOperator(BaseOperator):
     :param interval_variables: the names of the two variables that get the first and the last second of the
         run's data interval, in the tenant's time zone (templated)
     :param allow_relative_variables: let expressions such as ``3 days ago`` pass, although the server counts
-        them from the moment of generation, also in a backfill (templated)
+        them from the moment of generation, also in a backfill; or the names for which it is so (templated)
     :param subdomain: the tenant (templated), instead of the connection's own
     :param clarus_conn_id: an Airflow connection of type ``clarus`` (templated)
     :param wait_for_completion: finish only when the document is available (templated)
@@ -64,7 +64,7 @@ class ClarusGenerateReportOperator(BaseOperator):
         report_id: int | str,
         variables: Variables = None,
         interval_variables: Sequence[str] | None = None,
-        allow_relative_variables: bool | str = False,
+        allow_relative_variables: bool | str | Sequence[str] = False,
         subdomain: str | None = None,
         clarus_conn_id: str = ClarusHook.default_conn_name,
         wait_for_completion: bool | str = False,
@@ -88,7 +88,7 @@ class ClarusGenerateReportOperator(BaseOperator):
     def execute(self, context: Context) -> int:
         """Queue the report, and wait for its document if asked to."""
         report_id = settle.positive_id(self.report_id, "report_id")
-        allow_relative = settle.flag(self.allow_relative_variables, "allow_relative_variables")
+        allow_relative = settle.flag_or_names(self.allow_relative_variables, "allow_relative_variables")
         wait_for_completion = settle.flag(self.wait_for_completion, "wait_for_completion")
         deferrable = settle.flag(self.deferrable, "deferrable")
         interval = settle.interval(self.poll_interval, "poll_interval")

@@ -43,7 +43,7 @@ class ClarusReportToObjectStorageOperator(BaseOperator):
     :param interval_variables: the names of the two variables that get the first and the last second of the
         run's data interval, in the tenant's time zone (templated)
     :param allow_relative_variables: let expressions such as ``3 days ago`` pass, although the server counts
-        them from the moment of generation, also in a backfill (templated)
+        them from the moment of generation, also in a backfill; or the names for which it is so (templated)
     :param overwrite: whether a file that is there may be replaced (templated)
     :param subdomain: the tenant (templated), instead of the connection's own
     :param clarus_conn_id: an Airflow connection of type ``clarus`` (templated)
@@ -77,7 +77,7 @@ class ClarusReportToObjectStorageOperator(BaseOperator):
         destination: str | ObjectStoragePath,
         variables: Variables = None,
         interval_variables: Sequence[str] | None = None,
-        allow_relative_variables: bool | str = False,
+        allow_relative_variables: bool | str | Sequence[str] = False,
         overwrite: bool | str = True,
         subdomain: str | None = None,
         clarus_conn_id: str = ClarusHook.default_conn_name,
@@ -102,7 +102,7 @@ class ClarusReportToObjectStorageOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Queue the report, unless its file could not land; then wait and land it."""
         settled = self._settled()
-        allow_relative = settle.flag(self.allow_relative_variables, "allow_relative_variables")
+        allow_relative = settle.flag_or_names(self.allow_relative_variables, "allow_relative_variables")
         deferrable = settle.flag(self.deferrable, "deferrable")
         interval = settle.interval(self.poll_interval, "poll_interval")
         timeout = settle.seconds(self.timeout, "timeout")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from numbers import Integral, Real
 from os import PathLike
@@ -71,6 +71,18 @@ def flag(value: Any, name: str) -> bool:
     if word not in FLAGS:
         raise refused(name, value, f"True or False, or one of the words {', '.join(FLAGS)}")
     return FLAGS[word]
+
+
+def flag_or_names(value: Any, name: str) -> bool | frozenset[str]:
+    """Return a flag that can be raised for some names alone, given as a flag or as a list of them.
+
+    :raises ClarusInputError: for whatever else
+    """
+    if not isinstance(value, Collection) or isinstance(value, str | bytes | Mapping):
+        return flag(value, name)
+    if not all(isinstance(item, str) and item.strip() for item in value):
+        raise refused(name, value, "True or False, or a list of names")
+    return frozenset(_plain(item) for item in value)
 
 
 def choice(value: Any, name: str, choices: Collection[str]) -> str:

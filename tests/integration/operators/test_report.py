@@ -58,7 +58,10 @@ def test_a_relative_variable_passes_while_it_means_this_run(clarus_default: Sand
     with pytest.raises(AirflowFailException, match="3 days ago"):
         operator(variables={"date_from": "3 days ago"}).execute(context(**DAY))
     operator(variables={"date_from": "3 days ago"}, allow_relative_variables=True).execute(context(**DAY))
-    assert clarus_default.count("generate") == 2
+    operator(variables={"date_from": "today"}, allow_relative_variables=["date_from"]).execute(context(**DAY))
+    with pytest.raises(AirflowFailException, match="today"):
+        operator(variables={"date_from": "today"}, allow_relative_variables=["n"]).execute(context(**DAY))
+    assert clarus_default.count("generate") == 3
 
 
 def test_it_waits_in_the_worker(clarus_default: Sandbox) -> None:
