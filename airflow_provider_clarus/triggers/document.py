@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -13,8 +13,10 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_provider_clarus.exceptions import ClarusError, ClarusInputError, ClarusTransientError
 from airflow_provider_clarus.variables import settle
 from airflow_provider_clarus.waiting.event import event_of
+from airflow_provider_clarus.waiting.threads import in_thread
 
 if TYPE_CHECKING:
+    from airflow_provider_clarus.api.models import Document
     from airflow_provider_clarus.waiting.wait import Wait
 
 #: Seconds since the epoch: no wait ends later than in the year 5138.
@@ -95,11 +97,11 @@ class ClarusDocumentTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield one event: the document, or the error that ended the wait."""
-        from airflow_provider_clarus.waiting.poller import wait_for
-
         settled: dict[str, Any] = {}
         try:
             settled = self._settled()
+            # Beside the event loop, which all triggers share: the client's imports take a third of a second.
+            wait_for = await in_thread(_shared_wait)
             event = event_of(await wait_for(**self._wait()), settled)
         except ClarusError as error:
             event = event_of(error, settled)
@@ -131,6 +133,12 @@ class ClarusDocumentTrigger(BaseTrigger):
             }
         except ClarusInputError as error:
             raise _unreadable(error) from None
+
+
+def _shared_wait() -> Callable[..., Awaitable[Document]]:
+    from airflow_provider_clarus.waiting.poller import wait_for
+
+    return wait_for
 
 
 def _unreadable(error: ClarusInputError) -> ClarusTransientError:

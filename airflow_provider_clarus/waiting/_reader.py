@@ -1,116 +1,131 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading many documents from an event loop: in batches, and around those that spoil theirs."""
+"""Reading through one Airflow connection from an event loop: one client, seen as each tenant."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 from airflow_provider_clarus.api.client import ClarusClient
-from airflow_provider_clarus.api.documents import PAGE_SIZE
 from airflow_provider_clarus.api.models import Document
-from airflow_provider_clarus.exceptions import (
-    ClarusAuthError,
-    ClarusError,
-    ClarusForbiddenError,
-    ClarusNotFoundError,
-    ClarusRejectedError,
-    ClarusTransientError,
-)
+from airflow_provider_clarus.exceptions import ClarusError, ClarusTransientError
 from airflow_provider_clarus.hooks.clarus import ClarusHook
-from airflow_provider_clarus.waiting._waiter import Answer
+from airflow_provider_clarus.http.limit import Limit
+from airflow_provider_clarus.waiting.threads import in_thread
 
 log = logging.getLogger(__name__)
 
 #: No document has this id, the highest of a 32-bit column: asking for it tells whether Clarus answers at all.
 NOBODY = 2**31 - 1
+#: Seconds between two fetches of a connection that is refused.
+FETCHED_FOR = 10.0
 
 
 class Reader:
-    """Reads through one Airflow connection, which is fetched when it is first needed, and kept.
+    """Reads through one Airflow connection, which is fetched when it is first needed, and kept."""
 
-    Its client blocks, so it runs in a worker thread; one call at a time.
-    """
-
-    def __init__(self, clarus_conn_id: str, subdomain: str | None) -> None:
-        self.tenant = subdomain or ""
-        self.requests = 0
+    def __init__(self, clarus_conn_id: str) -> None:
         self._clarus_conn_id = clarus_conn_id
-        self._subdomain = subdomain
         self._client: ClarusClient | None = None
-        self._alone: set[int] = set()
+        self._views: dict[str | None, ClarusClient] = {}
+        self._opening: asyncio.Task[ClarusClient] | None = None
+        self._fetched_at = float("-inf")
 
     def close(self) -> None:
         """Close the connections to the server, and forget the Airflow connection."""
-        if self._client:
-            self._client.close()
-            self._client = None
+        if self._opening:
+            self._opening.cancel()
+        self._replace(None)
 
-    def batches(self, document_ids: Iterable[int]) -> Iterator[Sequence[int]]:
-        """Yield the documents in the order given, as many at a time as one request can ask for.
+    def forget(self, subdomain: str | None) -> None:
+        """Forget what is known of a tenant."""
+        self._views.pop(subdomain, None)
 
-        One that spoilt its batch before is asked for alone.
+    @property
+    def is_open(self) -> bool:
+        """Whether the connection is known."""
+        return self._client is not None
+
+    def has_id_filter(self, subdomain: str | None) -> bool:
+        """Whether one request can ask for 100 documents of a tenant, as far as anyone knows yet."""
+        view = self._views.get(subdomain)
+        return view is None or view.has_id_filter
+
+    def tenant_of(self, subdomain: str | None) -> str:
+        """Return the name of the tenant that is asked."""
+        return subdomain or (self._client.connection.tenant if self._client else "")
+
+    async def open(self) -> None:
+        """Fetch the connection, unless it is known.
+
+        A fetch that never returns is waited for by nobody twice: it goes on, whoever stops waiting.
+
+        :raises ClarusError: when it cannot be had
         """
-        together: list[int] = []
-        alone: list[int] = []
-        for document_id in document_ids:
-            (alone if document_id in self._alone else together).append(document_id)
-        while together:
-            # Without a filter for ids, each request reads all that is unfinished: one batch, then.
-            size = PAGE_SIZE if self._client is None or self._client.has_id_filter else len(together)
-            yield together[:size]
-            together = together[size:]
-        yield from ([document_id] for document_id in alone)
-
-    async def read(self, batch: Sequence[int]) -> dict[int, Answer]:
-        """Return what Clarus says of each document of a batch.
-
-        Where it can answer, but not for this batch, the batch is halved until the document at fault is found;
-        that one's answer is the error.
-
-        :raises ClarusTransientError: when Clarus cannot answer just now
-        :raises ClarusError: when the connection is refused, also after it was fetched again
-        """
-        cause: ClarusError
-        try:
-            found = await self._found(batch)
-        except ClarusRejectedError as error:
-            cause = error
-        except ClarusTransientError as error:
-            if not error.may_have_acted or not await self._answers_at_all():
-                raise
-            cause = error
-        else:
-            if len(batch) == 1:
-                self._alone.difference_update(batch)
-            return {document_id: found.get(document_id) for document_id in batch}
-        if len(batch) == 1:
-            log.warning("Document %d is asked for alone from now on: %s", batch[0], cause)
-            self._alone.update(batch)
-            return {batch[0]: cause}
-        half = len(batch) // 2
-        return await self.read(batch[:half]) | await self.read(batch[half:])
-
-    async def _answers_at_all(self) -> bool:
-        try:
-            await self._found([NOBODY])
-        except ClarusTransientError:
-            return False
-        return True
-
-    async def _found(self, document_ids: Sequence[int]) -> dict[int, Document]:
-        try:
-            return await self._ask(document_ids)
-        except (ClarusAuthError, ClarusForbiddenError, ClarusNotFoundError) as error:
-            # It may have been given other credentials, or another tenant, since it was fetched.
-            log.warning("%s Fetching connection %r again.", error, self._clarus_conn_id)
-            self.close()
-            return await self._ask(document_ids)
-
-    async def _ask(self, document_ids: Sequence[int]) -> dict[int, Document]:
         if self._client is None:
-            self._client = await ClarusHook.aopen(self._clarus_conn_id, self._subdomain)
-            self.tenant = self._client.connection.tenant
-        self.requests += 1
-        return await asyncio.to_thread(self._client.get_documents, document_ids)
+            self._replace(await self._fetched())
+
+    async def renew(self) -> None:
+        """Fetch the connection again: it may have been given other credentials since.
+
+        :raises ClarusError: when it cannot be had
+        """
+        now = asyncio.get_running_loop().time()
+        if now < self._fetched_at + FETCHED_FOR:
+            return
+        log.info("Fetching connection %r again.", self._clarus_conn_id)
+        client = await self._fetched()
+        if self._client and client.connection == self._client.connection:
+            client.close()
+        else:
+            self._replace(client)
+
+    async def read(
+        self, subdomain: str | None, document_ids: Sequence[int], limit: Limit
+    ) -> dict[int, Document]:
+        """Return what Clarus says of some documents of a tenant; of none: whether it answers at all.
+
+        :raises ClarusError: when it cannot be had
+        """
+        assert self._client is not None  # noqa: S101 - it was opened
+        view = self._views.get(subdomain)
+        if view is None:
+            view = self._views[subdomain] = self._client.for_tenant(subdomain)
+        return await in_thread(partial(_get, view, document_ids or [NOBODY], limit))
+
+    async def _fetched(self) -> ClarusClient:
+        if self._opening is None:
+            opening = ClarusHook.aopen(self._clarus_conn_id, any_tenant=True)
+            self._opening = asyncio.get_running_loop().create_task(opening)
+        try:
+            client = await asyncio.shield(self._opening)
+        except ClarusError:
+            raise
+        except asyncio.CancelledError:
+            if not self._opening.cancelled():
+                raise
+            raise ClarusTransientError(self._not_fetched("it was cancelled")) from None
+        except Exception as error:
+            log.exception("Fetching connection %r broke", self._clarus_conn_id)
+            raise ClarusTransientError(self._not_fetched(repr(error))) from error
+        finally:
+            if self._opening and self._opening.done():
+                self._opening = None
+        self._fetched_at = asyncio.get_running_loop().time()
+        return client
+
+    def _not_fetched(self, why: str) -> str:
+        return f"Could not fetch connection {self._clarus_conn_id!r}: {why}"
+
+    def _replace(self, client: ClarusClient | None) -> None:
+        old, self._client = self._client, client
+        self._views.clear()
+        if old:
+            old.close()
+
+
+def _get(client: ClarusClient, document_ids: Sequence[int], limit: Limit) -> dict[int, Document]:
+    with limit:
+        return client.get_documents(document_ids)

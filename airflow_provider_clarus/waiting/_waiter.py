@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One trigger's wait for one document, which the shared poller settles."""
+"""One trigger's wait for one document: settled by the shared poller, or at its deadline by itself."""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
 import logging
-from dataclasses import dataclass
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from airflow_provider_clarus.api.models import Document
@@ -15,11 +18,22 @@ from airflow_provider_clarus.waiting.watch import Watch
 
 log = logging.getLogger(__name__)
 
-#: Seconds: the longest pause between two looks at an old document, and after a failed round.
+#: Seconds between a trigger's start and its first look. One that fires sooner can have its task lose a try to
+#: "state mismatch" (apache/airflow 71580, 72716).
+FIRST_LOOK = 5.0
+#: Seconds between a trigger's start and the look of one whose deadline comes before that, or is past.
+SOONEST = 2.5
+#: Seconds for which others that have started just after it are waited for.
+COALESCE = 1.0
+#: Seconds that the look at the deadline may take. Then the wait is over, whatever hangs.
+LAST_LOOK = 1.5
+#: Seconds between the signs of life in a waiting task's log.
+HEARTBEAT = 300.0
+#: Seconds: the longest pause between two looks at an old document.
 LONGEST_PAUSE = 60.0
 
-#: What Clarus says of a document: ``None`` when it does not show it, an error when only this one fails.
-Answer: TypeAlias = Document | ClarusError | None
+#: What Clarus says of a document: ``None`` when it does not show it.
+Answer: TypeAlias = Document | None
 
 
 def pause(interval: float, age: float) -> float:
@@ -35,45 +49,101 @@ def pause(interval: float, age: float) -> float:
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Waiter(Watch):
-    """A trigger's future, and when it is to be looked at. Times are in seconds since the epoch."""
+    """A trigger's future, and when it is to be looked at. Times are in seconds of the event loop's clock.
+
+    :param not_before: when it may be looked at for the first time
+    :param due: when it is to be looked at next
+    :param last_look: when it is looked at for the last time
+    """
 
     interval: float
     future: asyncio.Future[Document]
     context: contextvars.Context
     not_before: float
     due: float
-    last_sign: float
+    last_look: float
+    _timers: list[asyncio.TimerHandle] = field(default_factory=list)
+
+    @classmethod
+    def starting(cls, document_id: int, *, interval: float, since: float, deadline: float) -> Waiter:
+        """Return a wait that begins, or goes on, in this event loop and this context.
+
+        :param since: when it began, in seconds since the epoch
+        :param deadline: when it ends, in seconds since the epoch. The clock is read once, here: setting it
+            later moves nothing, and one that was set back before gives the wait its whole time again at most.
+        """
+        loop = asyncio.get_running_loop()
+        now, epoch = loop.time(), time.time()
+        left = min(deadline - epoch, deadline - since)
+        first = FIRST_LOOK if left >= FIRST_LOOK else min(FIRST_LOOK, max(left, SOONEST))
+        last = max(first, left)
+        return cls(
+            document_id,
+            now - max(0.0, epoch - since),
+            now + left,
+            interval=interval,
+            future=loop.create_future(),
+            context=contextvars.copy_context(),
+            not_before=now + first,
+            due=now + min(first + COALESCE, last),
+            last_look=now + last,
+        )
 
     @property
-    def last_look(self) -> float:
-        """When it is looked at for the last time: at the deadline, but not too soon after a restart."""
-        return max(self.deadline, self.not_before)
+    def is_over(self) -> bool:
+        """Whether nobody waits any more."""
+        return self.future.done()
+
+    def start_clocks(
+        self,
+        at_last_look: Callable[[], None],
+        at_the_end: Callable[[], None],
+        now_and_then: Callable[[], None],
+    ) -> None:
+        """Have something done at the deadline, when the time for the last look is over, and until then."""
+        loop = asyncio.get_running_loop()
+
+        def look() -> None:
+            self._timers[0] = loop.call_at(self.last_look + LAST_LOOK, at_the_end)
+            at_last_look()
+
+        def beat() -> None:
+            # Not all at once, though they have started together.
+            again = HEARTBEAT * random.uniform(0.9, 1)  # noqa: S311 - no secret
+            self._timers[1] = loop.call_later(again, beat)
+            now_and_then()
+
+        self._timers = [loop.call_at(self.last_look, look), loop.call_later(HEARTBEAT, beat)]
+
+    def stop_clocks(self) -> None:
+        """Leave nothing behind in the event loop."""
+        for timer in self._timers:
+            timer.cancel()
 
     def say(self, message: str, *args: object) -> None:
         """Log into the waiting task's own log, which follows its trigger's context."""
         self.context.run(log.info, message, *args)
 
     def settle(self, answer: Answer, *, tenant: str, now: float, next_look: float) -> None:
-        """Take what Clarus answered: end the wait, or have the next look at ``next_look`` or the deadline."""
-        if self.future.done() or now < self.not_before:
+        """Take what Clarus answered: end the wait, or have the next look at ``next_look`` or the deadline.
+
+        Whatever goes wrong in it ends this wait alone.
+        """
+        if self.is_over or now < self.not_before:
             return
-        reason = ""
         try:
-            if isinstance(answer, ClarusTransientError):
-                reason = f" The last look at it failed: {answer}"
-            elif isinstance(answer, ClarusError):
-                raise answer.copy()
-            elif available := self.take(answer, tenant=tenant, now=now):
+            if available := self.take(answer, tenant=tenant, now=now):
                 self.future.set_result(available)
-                return
-            if now >= self.last_look:
-                raise self.timed_out(tenant, now, reason)
+            elif now >= self.last_look:
+                raise self.timed_out(tenant, now)
         except ClarusError as error:
-            self.future.set_exception(error)
-        else:
-            self.due = min(next_look, self.last_look)
+            self.end(error)
+        except Exception as error:
+            log.exception("The wait for document %d broke", self.document_id)
+            self.end(ClarusTransientError(f"The wait broke: {error!r}. A retry starts a new one."))
+        self.due = min(next_look, self.last_look)
 
     def end(self, error: ClarusError) -> None:
         """End the wait without a document."""
-        if not self.future.done():
+        if not self.is_over:
             self.future.set_exception(error.copy())

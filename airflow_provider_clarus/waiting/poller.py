@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shared waiting: one poller per event loop, connection and tenant asks about all documents waited for.
+"""Shared waiting: one poller per event loop and connection asks about all documents that are waited for.
 
 A triggerer runs all its triggers in one event loop. Each of ours hands its document to the poller of its
-connection and tenant, which asks Clarus about up to 100 of them in one request, in a worker thread, one
-request at a time. So the cost of waiting grows with ``ceil(waiting / 100)``, not with the number of tasks.
+connection, which asks Clarus about up to 100 of a tenant's documents in one request, in threads of its own, a
+few requests at a time. So the cost of waiting grows with ``ceil(waiting / 100)``, not with the number of
+tasks. What goes wrong for one tenant, one batch or one document is kept from the others: see
+:mod:`._tenant`, :mod:`._queue` and :mod:`._slots`.
 """
 
 from __future__ import annotations
@@ -12,35 +14,40 @@ import asyncio
 import contextvars
 import logging
 import math
-import random
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import ClassVar, TypeAlias
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any, ClassVar, TypeAlias
+
+from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_clarus.api.documents import PAGE_SIZE
 from airflow_provider_clarus.api.models import Document
-from airflow_provider_clarus.exceptions import ClarusError, ClarusTransientError
+from airflow_provider_clarus.exceptions import ClarusError, ClarusPermanentError, ClarusTransientError
+from airflow_provider_clarus.http.limit import Limit
+from airflow_provider_clarus.http.transport import KEPT_OPEN
 from airflow_provider_clarus.variables.settle import positive_id
+from airflow_provider_clarus.waiting import _waiter
 from airflow_provider_clarus.waiting._reader import Reader
-from airflow_provider_clarus.waiting._waiter import LONGEST_PAUSE, Answer, Waiter, pause
+from airflow_provider_clarus.waiting._slots import Request, Slots
+from airflow_provider_clarus.waiting._tenant import Tenant
+from airflow_provider_clarus.waiting._waiter import Waiter
 
 log = logging.getLogger(__name__)
 
-#: Seconds between a trigger's start and its first look. One that fires sooner can have its task lose a try to
-#: "state mismatch" (apache/airflow 71580, 72716).
-FIRST_LOOK = 5.0
-#: Seconds for which a first look waits for others that have started just after it; and between two rounds.
-COALESCE = 1.0
-#: Seconds: the longest that a document may be due before the next round.
-LONGEST_REST = 10.0
+#: Requests at a time, unless ``[clarus] requests_at_once`` says otherwise.
+REQUESTS_AT_ONCE = 8
 #: Seconds that a poller without waiters stays, with its connection and token, for those that come next.
 LINGER = 30.0
-#: Seconds between the signs of life in a waiting task's log.
-HEARTBEAT = 300.0
+#: Seconds until a poller whose own code failed goes on.
+AFTER_A_BREAK = 2.0
 #: Log lines that are written before the event loop gets its turn.
 LINES_AT_ONCE = 50
+#: Seconds by which a tenant comes later whose last request took long.
+HANDICAP = 10.0
+#: Documents in one request where each reads all that is unfinished anyway.
+ALL = 100_000
 
-Key: TypeAlias = tuple[asyncio.AbstractEventLoop, str, str | None]
+Key: TypeAlias = tuple[asyncio.AbstractEventLoop, str]
 
 
 async def wait_for(
@@ -54,32 +61,22 @@ async def wait_for(
 ) -> Document:
     """Wait until a document is available, together with all others who wait in this event loop.
 
-    :param interval: seconds between two looks at a young document; the smallest that anybody asks for counts
+    :param interval: seconds between two looks at a young document
     :param since: when the wait began, in seconds since the epoch
     :param deadline: when it ends, in seconds since the epoch; there is one last look then
     :raises ClarusReportFailedError: when Clarus could not generate the document
     :raises ClarusNotFoundError: when it is out of sight for good
-    :raises ClarusTimeoutError: at the deadline
-    :raises ClarusError: what else ends the wait, such as credentials that are refused
+    :raises ClarusTimeoutError: at the deadline, whatever hangs
+    :raises ClarusError: what else ends the wait, such as credentials that are refused for long
     """
-    now = time.time()
-    waiter = Waiter(
-        positive_id(document_id, "document_id"),
-        since,
-        deadline,
-        interval=interval,
-        future=asyncio.get_running_loop().create_future(),
-        context=contextvars.copy_context(),
-        not_before=now + FIRST_LOOK,
-        due=now + FIRST_LOOK + COALESCE,
-        last_sign=now,
-    )
-    poller = Poller.of(clarus_conn_id, subdomain)
-    poller.add(waiter)
+    document_id = positive_id(document_id, "document_id")
+    waiter = Waiter.starting(document_id, interval=interval, since=since, deadline=deadline)
+    poller = Poller.of(clarus_conn_id)
+    tenant = poller.add(waiter, subdomain)
     try:
         return await waiter.future
     finally:
-        poller.remove(waiter)
+        poller.remove(waiter, tenant)
 
 
 class Poller:
@@ -88,160 +85,203 @@ class Poller:
     _running: ClassVar[dict[Key, Poller]] = {}
 
     @classmethod
-    def of(cls, clarus_conn_id: str, subdomain: str | None) -> Poller:
-        """Return this event loop's poller for a connection and tenant, started when there was none."""
-        key = (asyncio.get_running_loop(), clarus_conn_id, subdomain)
+    def of(cls, clarus_conn_id: str) -> Poller:
+        """Return this event loop's poller for a connection, started when there was none."""
+        key = (asyncio.get_running_loop(), clarus_conn_id)
         poller = cls._running.get(key)
         if poller is None or poller._task.done():
             poller = cls._running[key] = cls(key)
         return poller
 
     def __init__(self, key: Key) -> None:
-        loop, clarus_conn_id, subdomain = self._key = key
-        self._waiters: dict[int, list[Waiter]] = {}
-        self._reader = Reader(clarus_conn_id, subdomain)
-        self._failures = 0
-        self._trouble = ""
-        self._not_before = 0.0
-        self._rests_until = 0.0
-        self._told_to_wait_until = 0.0
-        self._sleeps_until = 0.0
+        self._loop, clarus_conn_id = self._key = key
+        self._tenants: dict[str | None, Tenant] = {}
+        self._reader = Reader(clarus_conn_id)
+        self._slots = Slots(_requests_at_once())
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._fetch: asyncio.Task[None] | None = None
         self._woken = asyncio.Event()
         # In an empty context, or it would log into the log of whichever task came first.
-        context = contextvars.Context()
-        self._task = context.run(loop.create_task, self._run())
-        self._task.add_done_callback(self._ended, context=context)
+        self._context = contextvars.Context()
+        self._task = self._context.run(self._loop.create_task, self._run())
+        self._task.add_done_callback(self._ended, context=self._context)
 
-    def add(self, waiter: Waiter) -> None:
+    def add(self, waiter: Waiter, subdomain: str | None) -> Tenant:
         """Ask about one more document."""
-        self._waiters.setdefault(waiter.document_id, []).append(waiter)
-        if waiter.due < self._sleeps_until:
-            self._woken.set()
+        tenant = self._tenants.get(subdomain)
+        if tenant is None:
+            tenant = Tenant(subdomain, wake=self._woken.set, tell=self._tell, clock=self._loop.time)
+            self._tenants[subdomain] = tenant
+        tenant.add(waiter)
+        self._woken.set()
+        return tenant
 
-    def remove(self, waiter: Waiter) -> None:
-        """Forget one waiter; others may wait for the same document."""
-        waiters = self._waiters[waiter.document_id]
-        waiters.remove(waiter)
-        if not waiters:
-            del self._waiters[waiter.document_id]
-
-    def _waiting(self) -> Iterator[Waiter]:
-        return (
-            waiter for waiters in self._waiters.values() for waiter in waiters if not waiter.future.done()
-        )
+    def remove(self, waiter: Waiter, tenant: Tenant) -> None:
+        """Forget one waiter, and end the request that only it has waited for."""
+        tenant.remove(waiter)
+        for request in self._slots.running:
+            if request.tenant is tenant and not request.is_wanted:
+                request.cut()
 
     async def _run(self) -> None:
-        while await self._rest():
-            await self._round()
+        while True:
+            self._woken.clear()
+            try:
+                wake_at = self._start_what_is_due()
+            except Exception:
+                log.exception("The shared poller of %r broke; it goes on", self._key[1])
+                wake_at = self._loop.time() + AFTER_A_BREAK
+                await asyncio.sleep(AFTER_A_BREAK)
+            if wake_at is None:
+                return
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), max(0.0, min(wake_at - self._loop.time(), LINGER)))
+
+    def _start_what_is_due(self) -> float | None:
+        """Start requests, as many as there is room for; return when to look again, ``None`` at the end."""
+        now = self._loop.time()
+        self._forget_the_empty(now)
+        if not self._tenants:
+            return None
+        times = {tenant: tenant.ready_at() for tenant in self._tenants.values()}
+        again = [time for time in times.values() if time > now]
+        ready = [tenant for tenant, time in times.items() if time <= now]
+        for tenant in sorted(ready, key=lambda one: self._turn(one, times[one])):
+            if not self._reader.is_open:
+                self._fetch_connection(renew=False)
+                break
+            tenant.name = self._reader.tenant_of(tenant.subdomain)
+            again.append(self._start(tenant, now))
+        return min([*again, now + LINGER])
+
+    def _turn(self, tenant: Tenant, ready_at: float) -> float:
+        return ready_at + HANDICAP * self._slots.is_slow(tenant)
+
+    def _start(self, tenant: Tenant, now: float) -> float:
+        """Start a tenant's requests; return when to look again whether there is room for the others."""
+        size = PAGE_SIZE if self._reader.has_id_filter(tenant.subdomain) else ALL
+        while (ready_at := tenant.ready_at()) <= now:
+            is_slow = self._slots.is_slow(tenant)
+            is_careful = size == ALL or not tenant.is_proven
+            if is_careful and (turn := self._slots.one_by_one(tenant)) > now:
+                return turn
+            if not self._slots.has_room(suspect=is_slow):
+                return self._slots.overtake(tenant, now)
+            taken = tenant.next_request(now, size)
+            if taken is None:
+                return max(tenant.ready_at(), now + _waiter.COALESCE / 10)
+            batch, suspect = taken
+            ends = [waiter.last_look for wanted in batch for waiter in wanted.waiting]
+            limit = Limit(max(ends, default=math.inf) + _waiter.LAST_LOOK - now)
+            patience = self._slots.patience(tenant)
+            request = Request(tenant, batch, now, limit, suspect or is_slow, patience)
+            self._slots.running.add(request)
+            tenant.requests += 1
+            self._spawn(self._ask(request))
+        return ready_at
+
+    async def _ask(self, request: Request) -> None:
+        tenant, answered = request.tenant, False
+        try:
+            ids = [wanted.id for wanted in request.batch]
+            found = await self._reader.read(tenant.subdomain, ids, request.limit)
+        except ClarusError as error:
+            self._failed(request, error)
+        except Exception as error:
+            log.exception("Asking about documents of tenant %r broke", tenant.name)
+            broken = ClarusTransientError(f"Could not read from tenant {tenant.name!r}: {error!r}.")
+            broken.__cause__ = error
+            self._failed(request, broken)
+        else:
+            answered = True
+            if request.batch:
+                tenant.answered(request.batch, found, request.started)
+            else:
+                tenant.probed(None, request.started)
+        finally:
+            request.limit.cut()
+            self._slots.over(request, self._loop.time(), answered=answered)
+            self._woken.set()
+
+    def _failed(self, request: Request, error: ClarusError) -> None:
+        tenant = request.tenant
+        if request.is_cut and request.is_wanted:
+            took = self._loop.time() - request.started
+            error = ClarusTransientError(
+                f"Could not read from tenant {tenant.name!r}: no answer within {took:.0f} s, "
+                "and other tenants waited."
+            )
+        if isinstance(error, ClarusPermanentError):
+            self._fetch_connection(renew=True)
+        if not request.batch:
+            tenant.probed(error, request.started)
+        elif request.is_cut and not request.is_wanted:
+            tenant.given_up(request.batch)
+        else:
+            tenant.failed(request.batch, error, request.started)
+
+    def _fetch_connection(self, *, renew: bool) -> None:
+        if self._fetch is None or self._fetch.done():
+            self._fetch = self._spawn(self._fetched(renew=renew))
+
+    async def _fetched(self, *, renew: bool) -> None:
+        started = self._loop.time()
+        try:
+            await (self._reader.renew() if renew else self._reader.open())
+        except ClarusError as error:
+            log.warning("%s", error)
+            if not self._reader.is_open:
+                for tenant in self._tenants.values():
+                    tenant.back_off(error, started)
+        finally:
+            self._woken.set()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self._context.copy().run(self._loop.create_task, work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+        return task
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("The shared poller of %r met what it did not expect", self._key[1], exc_info=error)
+
+    def _tell(self, waiters: list[Waiter], line: str) -> None:
+        """Write a line into the log of each of many waiting tasks."""
+        self._spawn(_told(waiters, line))
+
+    def _forget_the_empty(self, now: float) -> None:
+        busy = {request.tenant for request in self._slots.running}
+        for subdomain, tenant in list(self._tenants.items()):
+            if not tenant.queue.wanted and tenant not in busy and tenant.empty_since + LINGER <= now:
+                del self._tenants[subdomain]
+                self._slots.forget(tenant)
+                self._reader.forget(subdomain)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if self._running.get(self._key) is self:
             del self._running[self._key]
+        for request in self._slots.running:
+            request.cut()
+        for other in self._tasks:
+            other.cancel()
         self._reader.close()
-        error = None if task.cancelled() else task.exception()
-        if error and not isinstance(error, ClarusError):
-            log.error("The shared poller of %s broke", self._key[1:], exc_info=error)
-        if not isinstance(error, ClarusError):
-            cause = f"broke: {error!r}" if error else "was stopped"
-            error = ClarusTransientError(f"The shared poller {cause}. A retry starts a new one.")
-        for waiter in list(self._waiting()):
-            waiter.end(error)
+        error = ClarusTransientError("The shared poller was stopped. A retry starts a new one.")
+        for tenant in self._tenants.values():
+            for waiter in list(tenant.waiting()):
+                waiter.end(error)
 
-    async def _rest(self) -> bool:
-        """Sleep until the next round; say whether there is to be one."""
-        self._not_before = time.time() + COALESCE
-        while True:
-            now = time.time()
-            start = self._next_round()
-            if start is not None and start <= now:
-                return True
-            self._sleeps_until = now + LINGER if start is None else start
-            self._woken.clear()
-            try:
-                await asyncio.wait_for(self._woken.wait(), self._sleeps_until - now)
-            except asyncio.TimeoutError:
-                if not self._waiters:
-                    return False
 
-    def _next_round(self) -> float | None:
-        first = last = math.inf
-        for waiter in self._waiting():
-            first, last = min(first, waiter.due), min(last, waiter.last_look)
-        if first == math.inf:
-            return None
-        # A deadline cuts the rest short: nobody times out without a last look.
-        return max(self._not_before, min(max(first, self._rests_until), last))
+async def _told(waiters: list[Waiter], line: str) -> None:
+    for count, waiter in enumerate(waiters, 1):
+        with suppress(Exception):  # A log that cannot be written is no reason to leave out the others.
+            if not waiter.is_over:
+                waiter.say("%s", line)
+        if count % LINES_AT_ONCE == 0:
+            await asyncio.sleep(0)
 
-    async def _round(self) -> None:
-        now = time.time()
-        if now < self._told_to_wait_until:
-            self._expire(now)
-            return
-        interval = min(waiter.interval for waiter in self._waiting())
-        jitter = random.uniform(0.9, 1.1)  # noqa: S311 - no secret
-        try:
-            for batch in self._reader.batches(self._due(now)):
-                answers = await self._reader.read(batch)
-                self._settle(answers, lambda age: now + jitter * pause(interval, age))
-        except ClarusTransientError as error:
-            self._back_off(error)
-            self._expire(now)
-        else:
-            self._failures, self._trouble = 0, ""
-            self._rests_until = now + jitter * min(interval, LONGEST_REST)
-        await self._give_signs_of_life()
 
-    def _due(self, now: float) -> Iterable[int]:
-        """Return the documents to ask about, those first that have been due for longest.
-
-        A request costs the same for one as for a hundred, so those that are due next fill the last one up.
-        That also lets those who started apart fall into step.
-        """
-        dues: dict[int, float] = {}
-        for waiter in self._waiting():
-            if waiter.not_before <= now:
-                dues[waiter.document_id] = min(waiter.due, dues.get(waiter.document_id, math.inf))
-        count = sum(due <= now + COALESCE for due in dues.values())
-        return sorted(dues, key=dues.__getitem__)[: math.ceil(count / PAGE_SIZE) * PAGE_SIZE]
-
-    def _settle(self, answers: Mapping[int, Answer], next_look: Callable[[float], float]) -> None:
-        now = time.time()
-        for document_id, answer in answers.items():
-            for waiter in self._waiters.get(document_id, ()):
-                due = next_look(now - waiter.since)
-                waiter.settle(answer, tenant=self._reader.tenant, now=now, next_look=due)
-
-    def _back_off(self, error: ClarusTransientError) -> None:
-        """Leave Clarus alone for a while; nobody's wait ends for it before its deadline."""
-        now = time.time()
-        self._failures += 1
-        self._trouble = f" The last look at it failed: {error}"
-        asked = error.retry_after or 0.0
-        backoff = min(2.0 ** min(self._failures, 10), LONGEST_PAUSE)
-        seconds = max(asked, backoff) * random.uniform(1, 1.2)  # noqa: S311 - no secret
-        self._told_to_wait_until = now + asked
-        self._rests_until = now + seconds
-        log.warning("%s %d documents wait; the next try is in %.0f s.", error, len(self._waiters), seconds)
-
-    def _expire(self, now: float) -> None:
-        """Time out those whose last look at ``now`` came to nothing."""
-        for waiter in self._waiting():
-            if waiter.last_look <= now:
-                waiter.end(waiter.timed_out(self._reader.tenant, now, self._trouble))
-
-    async def _give_signs_of_life(self) -> None:
-        now = time.time()
-        silent = [waiter for waiter in self._waiting() if now - waiter.last_sign >= HEARTBEAT]
-        for count, waiter in enumerate(silent, 1):
-            waiter.last_sign = now
-            waiter.say(
-                "Document %d: %s after %.0f s.%s The shared poller has %d documents; requests so far: %d",
-                waiter.document_id,
-                waiter.status,
-                now - waiter.since,
-                self._trouble,
-                len(self._waiters),
-                self._reader.requests,
-            )
-            if count % LINES_AT_ONCE == 0:
-                await asyncio.sleep(0)
+def _requests_at_once() -> int:
+    count = conf.getint("clarus", "requests_at_once", fallback=REQUESTS_AT_ONCE)
+    return min(max(1, int(count)), KEPT_OPEN)

@@ -11,10 +11,11 @@ from typing import Any, TypeAlias
 import pytest
 from airflow.providers.common.compat.sdk import Connection
 
+from airflow_provider_clarus import policy
 from airflow_provider_clarus.api.client import ClarusClient
 from airflow_provider_clarus.connection.connection import ClarusConnection
 from airflow_provider_clarus.sandbox.server import Sandbox
-from airflow_provider_clarus.waiting import poller
+from airflow_provider_clarus.waiting import _reader, _tenant, _waiter, poller
 
 Connect: TypeAlias = Callable[..., ClarusClient]
 
@@ -47,8 +48,18 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the shared poller of the triggers look at once."""
-    for name, seconds in {"FIRST_LOOK": 0.1, "COALESCE": 0.05, "LINGER": 0.1, "LONGEST_PAUSE": 0.2}.items():
-        monkeypatch.setattr(poller, name, seconds)
+    for name, seconds in {"FIRST_LOOK": 0.2, "SOONEST": 0.2, "COALESCE": 0.05}.items():
+        monkeypatch.setattr(_waiter, name, seconds)
+    monkeypatch.setattr(poller, "LINGER", 0.3)
+    monkeypatch.setattr(_tenant, "LONGEST_REST", 0.2)
+    monkeypatch.setattr(_reader, "FETCHED_FOR", 0.1)
+
+
+@pytest.fixture
+def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is refused twice, within half a second, is final."""
+    for refused in policy.PATIENCE:
+        monkeypatch.setitem(policy.PATIENCE, refused, policy.Patience(2, 0.5))
 
 
 @pytest.fixture

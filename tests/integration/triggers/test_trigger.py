@@ -66,8 +66,8 @@ def test_its_event_is_the_error_that_ended_the_wait(
 
 @pytest.mark.usefixtures("hurry")
 def test_a_missing_connection_is_an_event_too() -> None:
-    event = event_of(trigger(1, clarus_conn_id="warehouse"))
-    assert event["error"]["kind"] == "config"
+    event = event_of(trigger(1, clarus_conn_id="warehouse", timeout=1))
+    assert event["error"]["kind"] == "timeout"
     assert "'warehouse'" in event["error"]["message"]
 
 

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A trigger keeps the triggerer's event loop free, and lets a process end."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+from airflow_provider_clarus.sandbox.faults import Fault
+from airflow_provider_clarus.sandbox.server import Sandbox
+
+START = """
+import asyncio, sys, time
+from airflow_provider_clarus.triggers.document import ClarusDocumentTrigger
+
+def trigger(document_id, timeout):
+    now = time.time()
+    return ClarusDocumentTrigger(document_id, "clarus_default", None, 1, now, now + timeout)
+
+async def first(trigger):
+    async for event in trigger.run():
+        return event
+"""
+IMPORTS = """
+async def main():
+    lag = 0.0
+    waiting = asyncio.ensure_future(first(trigger(1, 60)))
+    started = time.perf_counter()
+    while "airflow_provider_clarus.waiting.poller" not in sys.modules or not waiting_for_it():
+        before = time.perf_counter()
+        await asyncio.sleep(0.001)
+        lag = max(lag, time.perf_counter() - before)
+    print(lag / (time.perf_counter() - started))
+    waiting.cancel()
+
+def waiting_for_it():
+    return sys.modules["airflow_provider_clarus.waiting.poller"].__dict__.get("Poller")
+
+assert "airflow_provider_clarus.api.client" not in sys.modules
+asyncio.run(main())
+"""
+HANGS = """
+async def main():
+    asyncio.get_running_loop().call_later(60, sys.exit, 1)
+    waiting = asyncio.ensure_future(first(trigger(int(sys.argv[1]), 600)))
+    await asyncio.to_thread(sys.stdin.readline)
+
+asyncio.run(main())
+"""
+
+
+def test_it_imports_beside_the_event_loop(clarus_default: Sandbox) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", START + IMPORTS]
+    output = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
+    assert float(output.splitlines()[-1]) < 0.5
+
+
+def test_a_process_that_is_told_to_stop_ends_while_a_request_hangs(clarus_default: Sandbox) -> None:
+    clarus_default.inject(Fault("graphql", delay=90))
+    (document_id,) = clarus_default.add_documents(1, 7)
+    command = [sys.executable, "-W", "ignore", "-c", START + HANGS, str(document_id)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
+        while not clarus_default.count("graphql"):
+            assert process.poll() is None
+            time.sleep(0.05)
+        told = time.monotonic()
+        process.communicate(b"\n", timeout=60)
+    assert process.returncode == 0
+    # The request would take 30 s, the connection's timeout.
+    assert time.monotonic() - told < 5

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is said, and in whose log."""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import re
+
+import pytest
+
+from airflow_provider_clarus.api.models import Document
+from airflow_provider_clarus.sandbox.faults import Fault
+from airflow_provider_clarus.sandbox.server import Sandbox
+from airflow_provider_clarus.waiting import _waiter, poller
+from tests.integration.waiting.waits import NEVER, outcomes, wait_for
+
+
+def test_the_poller_keeps_out_of_its_waiters_logs_and_each_waiter_logs_into_its_own(clarus: Sandbox) -> None:
+    task = contextvars.ContextVar[str]("task")
+    lines: list[tuple[str, str]] = []
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append((task.get("nobody's"), record.getMessage()))
+
+    one, other = clarus.add_documents(2, 7)
+    clarus.inject(Fault("graphql", status=503, times=1))
+
+    async def named(name: str, document_id: int) -> Document:
+        task.set(name)
+        return await wait_for(document_id)
+
+    logger, handler = logging.getLogger("airflow_provider_clarus"), Handler()
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        outcomes(named("one", one), named("other", other))
+    finally:
+        logger.removeHandler(handler)
+
+    for name, document_id in (("one", one), ("other", other)):
+        own = [line for owner, line in lines if owner == name]
+        assert own[-1] == f"Document {document_id} in tenant 'acme': not seen yet -> available"
+    nobodys = [line for owner, line in lines if owner == "nobody's"]
+    assert any("2 documents wait; the next try is in" in line for line in nobodys)
+    assert any("Got a token" in line for line in nobodys)
+
+
+def test_waiters_hear_now_and_then_how_it_is_going(
+    clarus: Sandbox, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_waiter, "HEARTBEAT", 0.6)
+    monkeypatch.setattr(poller, "LINES_AT_ONCE", 1)
+    caplog.set_level(logging.INFO)
+    ids = clarus.add_documents(2, NEVER)
+    outcomes(*(wait_for(document_id, timeout=1.5) for document_id in ids))
+    clarus.inject(Fault("graphql", status=503))
+    outcomes(wait_for(ids[0], timeout=1.5))
+
+    for document_id in ids:
+        assert re.search(
+            rf"Document {document_id}: (queued|processing) after 1 s. "
+            r"2 documents are waited for in this tenant; requests so far: \d+",
+            caplog.text,
+        )
+    assert re.search(r"not seen yet after 1 s. The last look at it failed: .* 503", caplog.text)
