@@ -18,7 +18,7 @@ LINES = {
     "3.2": ("3.12", ["apache-airflow~=3.2.0"]),
     "3.1": ("3.12", ["apache-airflow~=3.1.0"]),
     # With newer ones, 3.0 does not start.
-    "3.0": ("3.11", ["apache-airflow~=3.0.0", "fastapi<0.118", "pyjwt<2.11"]),
+    "3.0": ("3.11", ["apache-airflow~=3.0.0", "fastapi<0.118", "pyjwt<2.11", "universal-pathlib<0.3"]),
     "2.11": ("3.11", ["-c", ".ci/constraints-2.11.txt"]),
 }
 

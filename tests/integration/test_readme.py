@@ -25,6 +25,7 @@ from airflow_provider_clarus.sandbox.server import Sandbox
 from airflow_provider_clarus.variables.windows import interval_variables
 from airflow_provider_clarus.waiting.watch import Watch
 from tests import readme
+from tests.airflow_connection import from_uri
 
 CONTEXT = {"ti": SimpleNamespace(max_tries=0), "dag_run": SimpleNamespace(run_type="backfill")}
 
@@ -33,7 +34,7 @@ def test_the_uri_and_the_json_mean_the_same_connection() -> None:
     (uri,) = re.findall(r"^clarus://.*$", readme.section("Connect"), flags=re.MULTILINE)
     (fields,) = map(json.loads, readme.blocks("json", "Connect"))
     meant = ClarusConnection.from_airflow(Connection(conn_id="c", **fields))
-    assert ClarusConnection.from_airflow(_from_uri(uri)) == meant
+    assert ClarusConnection.from_airflow(from_uri(uri)) == meant
     assert (meant.base_url, meant.tenant) == ("https://clarus-api.com", "TENANT")
     assert (meant.client_id, meant.client_secret) == ("CLIENT_ID", "CLIENT_SECRET")
 
@@ -49,12 +50,6 @@ def test_the_hook_example_runs(clarus_default: Sandbox, capsys: pytest.CaptureFi
     exec(compile(code, "README.md", "exec"), {})
     assert "Document(id=1" in capsys.readouterr().out
     assert clarus_default.count("generate") == 1
-
-
-def _from_uri(uri: str) -> Any:
-    if hasattr(Connection, "from_uri"):
-        return Connection.from_uri(uri, conn_id="c")
-    return Connection(conn_id="c", uri=uri)
 
 
 class World:

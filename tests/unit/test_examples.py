@@ -40,7 +40,7 @@ print(json.dumps(added))
 @pytest.fixture(scope="module")
 def added() -> dict[str, list[str]]:
     command = [sys.executable, "-W", "ignore", "-c", PROBE, *map(str, EXAMPLES)]
-    output = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
+    output = subprocess.run(command, check=True, capture_output=True, text=True, timeout=300).stdout
     return dict(json.loads(output.splitlines()[-1]))
 
 

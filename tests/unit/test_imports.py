@@ -42,7 +42,7 @@ print(json.dumps(added))
 @pytest.fixture(scope="module")
 def added() -> dict[str, list[str]]:
     command = [sys.executable, "-W", "ignore", "-c", PROBE, *MODULES]
-    output = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+    output = subprocess.run(command, check=True, capture_output=True, text=True, timeout=300).stdout
     return dict(json.loads(output.splitlines()[-1]))
 
 
@@ -50,7 +50,8 @@ def added() -> dict[str, list[str]]:
 def test_an_import_adds_nothing_but_our_own_modules_and_the_standard_library(
     added: dict[str, list[str]], module: str
 ) -> None:
-    packages = {name.partition(".")[0] for name in added[module]}
+    # Airflow 3.0 has masking in a small module, which DAG files do not load otherwise.
+    packages = {name.partition(".")[0] for name in added[module] if name != "airflow.sdk.log"}
     assert packages - sys.stdlib_module_names <= {"airflow_provider_clarus"}
 
 

@@ -11,6 +11,7 @@ from airflow_provider_clarus.connection import connection as connection_module
 from airflow_provider_clarus.connection.connection import ClarusConnection
 from airflow_provider_clarus.connection.form import EXTRA_FIELDS
 from airflow_provider_clarus.exceptions import ClarusConfigError
+from tests.airflow_connection import from_uri
 
 
 def read(extra: dict[str, Any] | str | None = None, subdomain: str | None = None, **fields: Any) -> Any:
@@ -76,7 +77,7 @@ def test_the_last_slash_of_a_uri_is_no_part_of_the_tenant(schema: str) -> None:
 
 
 def test_the_tenant_of_a_uri_that_ends_in_a_slash() -> None:
-    connection = Connection(conn_id="c", uri="clarus://id:secret@[::1]:8080/acme/?timezone=Europe%2FLondon")
+    connection = from_uri("clarus://id:secret@[::1]:8080/acme/?timezone=Europe%2FLondon")
     settings = ClarusConnection.from_airflow(connection)
     assert (settings.base_url, settings.tenant) == ("https://[::1]:8080", "acme")
 

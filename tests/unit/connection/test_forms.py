@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_clarus.connection.connection import ClarusConnection
 from airflow_provider_clarus.exceptions import ClarusConfigError
+from tests.airflow_connection import from_uri
 
 WORDS = st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S"]), min_size=1, max_size=30)
 TENANTS = WORDS.filter(lambda word: word.strip("/"))
@@ -79,14 +80,15 @@ def test_uri_json_and_form_mean_the_same(connection: dict[str, Any]) -> None:
     nulls = dict.fromkeys(blank)
     assert meaning(**fields(connection, **nulls | connection["extra"])) == meant
 
-    assert meaning(uri=Connection(conn_id="c", **fields(connection)).get_uri()) == meant
+    uri = Connection(conn_id="c", **fields(connection)).get_uri()
+    assert ClarusConnection.from_airflow(from_uri(uri)) == meant
 
     scheme, _, host = connection.get("host", "").rpartition("://")
     user = f"{quote(connection['login'], safe='')}:{quote(connection['password'], safe='')}"
     where = host.rstrip("/") + (f":{connection['port']}" if "port" in connection else "")
     path = quote(connection["schema"], safe="")
     written = f"clarus://{scheme and scheme + '://'}{user}@{where}/{path}?{urlencode(texts)}"
-    assert meaning(uri=written) == meant
+    assert ClarusConnection.from_airflow(from_uri(written)) == meant
 
 
 @pytest.mark.parametrize("given_as", [json.dumps, str])
