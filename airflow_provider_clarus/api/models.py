@@ -27,8 +27,14 @@ class Document:
 
     @classmethod
     def from_rest(cls, resource: Mapping[str, Any]) -> Document:
-        """Parse a JSON:API resource, as ``POST /api/reports/{id}/generate`` answers it."""
-        return cls._parse(resource["id"], resource["attributes"])
+        """Parse a JSON:API resource, as ``POST /api/reports/{id}/generate`` answers it.
+
+        Its id is enough: the report is queued, whatever else is said of it, or is not.
+        """
+        attributes = resource.get("attributes")
+        said = attributes if isinstance(attributes, Mapping) else {}
+        texts = {name: said[name] for name in ("file_name", "file_type") if isinstance(said.get(name), str)}
+        return cls._parse(resource["id"], {"status": said.get("status") or "queued", **texts})
 
     @classmethod
     def from_graphql(cls, node: Mapping[str, Any]) -> Document:

@@ -7,7 +7,6 @@ import json
 import time
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
@@ -76,7 +75,6 @@ def _ask(
     with requests.Session() as session:
         # Keeps requests from adding credentials of a .netrc to those that the form is about.
         session.auth = lambda request: request
-        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
         transport.mount(session, connection.token_url)
         options = transport.options(connection)
         try:
@@ -125,7 +123,7 @@ def _parsed(response: requests.Response, doing: str) -> Mapping[str, Any]:
         return names
 
     try:
-        answer = json.loads(response.content.decode("utf-8-sig"), object_pairs_hook=unambiguous)
+        answer = json.loads(response.content, object_pairs_hook=unambiguous)
     except (ValueError, RecursionError):
         return {}
     return answer if isinstance(answer, dict) else {}

@@ -17,6 +17,8 @@ from typing import Any
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from airflow_provider_clarus.http._interim import FinalResponse
+
 _of_thread = threading.local()
 
 
@@ -69,6 +71,8 @@ def _watch(connected: socket.socket | None) -> None:
 
 
 class _Http(HTTPConnection):
+    response_class = FinalResponse
+
     def _new_conn(self) -> socket.socket:
         connected = super()._new_conn()
         _watch(connected)

@@ -56,12 +56,12 @@ def error_for(response: requests.Response, doing: str) -> ClarusError:
 
 
 def json_of(response: requests.Response, doing: str) -> Any:
-    """Return the JSON of a successful response.
+    """Return the JSON of a successful response; before it there may be a byte order mark.
 
     :raises ClarusTransientError: when it has none
     """
     try:
-        return response.json()
+        return json.loads(response.content)
     except (ValueError, RecursionError):
         raise ClarusTransientError(
             f"Could not {doing}: the answer is not JSON: {server_words(response.content)}",
@@ -80,7 +80,7 @@ def content_of(response: requests.Response) -> Any:
     if media_type and media_type != "application/json" and not media_type.endswith("+json"):
         return response.content
     try:
-        return response.json()
+        return json.loads(response.content)
     except (ValueError, RecursionError):
         return response.content
 
@@ -88,7 +88,7 @@ def content_of(response: requests.Response) -> Any:
 def _programmatic(response: requests.Response) -> dict[str, Any]:
     """Return ``code`` and ``symbol`` of the first error, "for programmatic handling" (API page "Errors")."""
     try:
-        error = response.json()["errors"][0]
+        error = json.loads(response.content)["errors"][0]
         facts = {"code": error.get("code"), "symbol": error.get("symbol")}
     except (ValueError, RecursionError, TypeError, KeyError, IndexError, AttributeError):
         return {}

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from http.client import HTTPException
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
@@ -13,11 +14,10 @@ from urllib3.exceptions import HTTPError, NewConnectionError
 from airflow_provider_clarus.connection.connection import ClarusConnection
 from airflow_provider_clarus.exceptions import ClarusConfigError, ClarusError, ClarusTransientError
 from airflow_provider_clarus.http import limit
+from airflow_provider_clarus.http._body import body_of
 from airflow_provider_clarus.http._deadline import POOLS, Deadline
 from airflow_provider_clarus.http.responses import shortened
 
-#: Bytes of an answer that are read. A page of 100 documents has about 20 kB.
-MAX_BODY = 8 * 1024 * 1024
 #: Connections to one server that are kept open, for as many threads.
 KEPT_OPEN = 32
 
@@ -54,7 +54,7 @@ class BoundedAdapter(HTTPAdapter):
             try:
                 response = super().send(request, *args, **{**kwargs, "stream": True})
                 with response:
-                    response._content = _body(response)
+                    response._content = body_of(response)
             except requests.RequestException as error:
                 failed: requests.RequestException | None = error
             except (OSError, HTTPError, HTTPException, ValueError) as error:
@@ -84,21 +84,13 @@ class PlainAdapter(BoundedAdapter):
         return super().send(request, *args, **kwargs)
 
 
-def _body(response: requests.Response) -> bytes:
-    """Read the body as it is sent: what it would become when unpacked has no bound."""
-    if (encoding := response.headers.get("Content-Encoding", "identity")) != "identity":
-        raise requests.exceptions.ContentDecodingError(f"the answer is packed ({encoding!r}), unasked")
-    body = bytearray()
-    while chunk := response.raw.read(64 * 1024, decode_content=False):
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise requests.exceptions.ContentDecodingError(f"the answer has over {MAX_BODY} bytes")
-    return bytes(body)
-
-
 def mount(session: requests.Session, url: str) -> None:
-    """Make a session travel as this module says, to ``url`` and what is below it, and nowhere else."""
+    """Make a session travel as this module says, to ``url`` and what is below it, and nowhere else.
+
+    It keeps no cookies: one of a proxy's or of the web application's would tie all tasks to one another.
+    """
     # No redirect is followed, wherever it leads, and its address is not even looked at.
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
     session.get_redirect_target = lambda response: None  # type: ignore[assignment, method-assign]
     adapter = PlainAdapter if url.startswith("http://") else BoundedAdapter
     session.mount("https://", adapter(pool_maxsize=KEPT_OPEN))

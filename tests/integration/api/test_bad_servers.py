@@ -25,7 +25,7 @@ from airflow_provider_clarus.api.client import ClarusClient
 from airflow_provider_clarus.connection.connection import ClarusConnection
 from airflow_provider_clarus.exceptions import ClarusError, ClarusTransientError
 from airflow_provider_clarus.http import transport
-from airflow_provider_clarus.http.transport import MAX_BODY
+from airflow_provider_clarus.http._body import MAX_BODY
 from tests.integration.http.network import HostileServer
 
 TIMEOUT = 5.0
@@ -286,6 +286,7 @@ ENDLESS = {
     "a header": OK + b"X: y",
     "a status line": b"HTTP/1.1 200 O",
     "an error's body": b"HTTP/1.1 500 No\r\n\r\n",
+    "what follows a packed body": OK + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(b" "),
     "a packed body": OK + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(b" " * 20_000_000),
 }
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -28,6 +29,20 @@ def test_a_document_is_parsed_from_rest() -> None:
         "type": "documents",
         "attributes": {"status": "queued", "file_name": None, "file_type": None, "user_id": 1},
     }
+    assert Document.from_rest(resource) == Document(12, DocumentStatus.QUEUED)
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        {"id": 12},
+        {"id": "12", "attributes": None},
+        {"id": 12, "attributes": []},
+        {"id": 12, "attributes": {}},
+        {"id": 12, "attributes": {"status": None, "file_name": 5, "file_type": []}},
+    ],
+)
+def test_what_was_queued_is_known_by_its_id_alone(resource: dict[str, Any]) -> None:
     assert Document.from_rest(resource) == Document(12, DocumentStatus.QUEUED)
 
 
