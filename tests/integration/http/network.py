@@ -18,9 +18,10 @@ class _Server(socketserver.ThreadingTCPServer):
 
     daemon_threads = True
     block_on_close = False
+    host = "127.0.0.1"
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Connection)
+        super().__init__((self.host, 0), _Connection)
         self.port: int = self.server_address[1]
         threading.Thread(target=self.serve_forever, args=[0.02], daemon=True).start()
 
@@ -75,6 +76,21 @@ class TlsFront(_Server):
             socket.create_connection(("127.0.0.1", self._port_behind)) as behind,
         ):
             _relay(secured, behind)
+
+
+class IPv6Front(_Server):
+    """The same server under an IPv6 address of this machine."""
+
+    address_family = socket.AF_INET6
+    host = "::1"
+
+    def __init__(self, port_behind: int) -> None:
+        self._port_behind = port_behind
+        super().__init__()
+
+    def serve(self, client: socket.socket) -> None:
+        with socket.create_connection(("127.0.0.1", self._port_behind)) as behind:
+            _relay(client, behind)
 
 
 class ForwardProxy(_Server):

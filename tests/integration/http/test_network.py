@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +15,11 @@ import trustme
 
 from airflow_provider_clarus.api.client import ClarusClient
 from airflow_provider_clarus.exceptions import ClarusConfigError, ClarusTransientError
+from airflow_provider_clarus.hooks.clarus import ClarusHook
 from airflow_provider_clarus.sandbox.faults import Fault
 from airflow_provider_clarus.sandbox.server import Sandbox
 from tests.integration.conftest import Connect
-from tests.integration.http.network import ForwardProxy, TlsFront
+from tests.integration.http.network import ForwardProxy, IPv6Front, TlsFront
 
 VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
@@ -69,6 +71,16 @@ def proxy(front: TlsFront) -> Iterator[ForwardProxy]:
 
 def to(connect: Connect, url: str, **changes: object) -> ClarusClient:
     return connect(base_url=url, token_url=f"{url}/oauth/token", attempts=1, **changes)
+
+
+def test_a_uri_may_name_an_ipv6_address(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not socket.has_dualstack_ipv6():
+        pytest.skip("this machine has no IPv6")
+    with IPv6Front(urlsplit(sandbox.url).port or 0) as front:
+        uri = f"clarus://http://{sandbox.client_id}:{sandbox.client_secret}@[::1]:{front.port}/acme/"
+        monkeypatch.setenv("AIRFLOW_CONN_CLARUS_DEFAULT", uri)
+        assert ClarusHook().get_documents([1]) == {}
+    assert {request.headers["host"] for request in sandbox.requests} == {f"[::1]:{front.port}"}
 
 
 def test_the_connections_own_authority_is_trusted(connect: Connect, front: TlsFront, ca: str) -> None:
