@@ -5,15 +5,37 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from airflow.providers.common.compat.sdk import Asset
+from airflow.providers.common.compat.sdk import Asset, AssetAlias
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+# By name: Airflow 2 has none, and nobody else offers the class for all of 3.
+_HAVE_EVENTS = {"Asset", "Dataset", "AssetAlias", "DatasetAlias", "AssetRef"}
+
 
 def add_to_outlets(context: Context, outlets: Sequence[Any], facts: Mapping[str, Any]) -> None:
-    """Put what landed into the asset events of a task's declared outlets."""
+    """Put what landed into the asset events of a task's declared outlets.
+
+    An ``Asset`` and an ``Asset.ref`` get it in their event's ``extra``; an ``AssetAlias`` gets an event of
+    the asset that landed, by its URI without the Airflow connection. Any other outlet, such as one for
+    lineage, has no events.
+    """
     for outlet in outlets:
-        if isinstance(outlet, Asset):
-            context["outlet_events"][outlet].extra.update(facts)
+        if _HAVE_EVENTS.isdisjoint(base.__name__ for base in type(outlet).__mro__):
+            continue
+        event = context["outlet_events"][outlet]
+        if isinstance(outlet, AssetAlias):
+            event.add(Asset(uri=_without_connection(facts["uri"])), extra=dict(facts))
+        else:
+            event.extra.update(facts)
+
+
+def _without_connection(uri: str) -> str:
+    scheme, separator, rest = uri.partition("://")
+    authority, slash, path = rest.partition("/")
+    shown = f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"
+    # An asset's name and URI are ASCII.
+    return "".join(letter if letter.isascii() else quote(letter) for letter in shown)

@@ -72,8 +72,8 @@ class ClarusDocumentSensor(BaseSensorOperator):
         timeout: float | str | timedelta = 3600,
         **kwargs: Any,
     ) -> None:
-        # Airflow takes figures only, and at once: these are settled when the task runs.
-        super().__init__(**({"multiple_outputs": True} | kwargs))
+        # Airflow takes figures only, and at once, from `default_args` too: these are settled in the task.
+        super().__init__(poke_interval=0, timeout=0, **({"multiple_outputs": True} | kwargs))
         self.document_id = document_id
         self.subdomain = subdomain
         self.clarus_conn_id = clarus_conn_id

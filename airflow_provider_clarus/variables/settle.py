@@ -46,7 +46,7 @@ def seconds(value: Any, name: str, *, at_most: float = LONGEST) -> float:
         found = value.total_seconds()
     elif isinstance(value, Real | str) and not isinstance(value, bool):
         try:
-            found = float(value)
+            found = float(_plain(value))
         except (ValueError, OverflowError):
             found = math.nan
     if not 0 <= found <= at_most:
@@ -67,7 +67,7 @@ def flag(value: Any, name: str) -> bool:
 
     :raises ClarusInputError: for whatever else; that it is not empty does not make it true
     """
-    word = str(value).strip().lower() if isinstance(value, int | str) else ""
+    word = _plain(value).strip().lower() if isinstance(value, int | str) else ""
     if word not in FLAGS:
         raise refused(name, value, f"True or False, or one of the words {', '.join(FLAGS)}")
     return FLAGS[word]
@@ -103,7 +103,7 @@ def text(value: Any, name: str) -> str:
         make it of figures) an ``int``
     """
     is_number = isinstance(value, Integral) and not isinstance(value, bool)
-    found = _plain(value).strip() if isinstance(value, str) else f"{value}" if is_number else ""
+    found = _plain(value).strip() if isinstance(value, str) or is_number else ""
     if found in ("", "None"):
         raise refused(name, value, "a text that is not empty")
     return found
@@ -127,7 +127,7 @@ def positive_id(value: Any, name: str) -> int:
 
     :raises ClarusInputError: when it is none
     """
-    found = str(value).strip() if isinstance(value, Integral | str) else ""
+    found = _plain(value).strip() if isinstance(value, Integral | str) else ""
     if not re.fullmatch("[1-9][0-9]{0,18}", found):
         raise refused(name, value, "a positive integer, as Clarus shows it")
     return int(found)
@@ -185,9 +185,9 @@ def refused(name: str, value: Any, expected: str) -> ClarusInputError:
     return ClarusInputError(f"{name} is {_shown(value)}; it must be {expected}.{_hint(value)}")
 
 
-def _plain(value: str) -> str:
-    """Return the very text of a ``str`` of whatever class, an enumeration's member too."""
-    return str.__str__(value)
+def _plain(value: Any) -> str:
+    """Return a value's text: that of an enumeration's member is what it holds, and not its name."""
+    return str.__str__(value) if isinstance(value, str) else str(value)
 
 
 def _hint(value: Any) -> str:

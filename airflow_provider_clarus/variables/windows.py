@@ -62,6 +62,15 @@ def _ways_out(names: Sequence[str], timetable_name: str) -> str:
             "From Airflow 3.3 on, a partition has a date: "
             f'use variables={{"{names[0]}": "{first}", "{names[1]}": "{last}"}}'
         ]
+    elif timetable_name.startswith(("Asset", "Dataset")):
+        # A run that an update triggers has no interval; the run that made the update may have one.
+        run = "(triggering_asset_events.values() | first | first).source_dag_run"
+        first = f"{{{{ {run}.data_interval_start | ts }}}}"
+        last = f"{{{{ ({run}.data_interval_end - macros.timedelta(seconds=1)) | ts }}}}"
+        ways = [
+            "A run that an asset's update triggers has no interval of its own: take that of the run that "
+            f'updated it, variables={{"{names[0]}": "{first}", "{names[1]}": "{last}"}}'
+        ]
     elif timetable_name.endswith("DataIntervalTimetable"):
         ways = [
             "Trigger a manual run with a logical date",

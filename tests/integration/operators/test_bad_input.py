@@ -173,6 +173,31 @@ def test_a_destination_that_is_none_is_refused_before_anything_is_sent(
     assert not sandbox.requests
 
 
+@ALL
+def test_an_argument_that_renders_to_nothing_is_refused_with_the_remedy(
+    connected: Connected, make: Callable[..., Any]
+) -> None:
+    sandbox = connected()
+    with pytest.raises(ClarusInputError, match=r"subdomain is ''.*Pass None"):
+        make(subdomain="").execute(context())
+    with pytest.raises(ClarusInputError, match=r"subdomain is 'None'.*XComArg"):
+        make(subdomain="None").execute(context())
+    with pytest.raises(ClarusInputError, match="clarus_conn_id is None"):
+        make(clarus_conn_id=None).execute(context())
+    assert not sandbox.requests
+
+
+@pytest.mark.parametrize("make", [generate, transfer])
+@pytest.mark.parametrize("variables", [{"account_id": "None"}, {"account_id": ["3", "None"]}])
+def test_the_text_none_is_no_variables_value(
+    connected: Connected, make: Callable[..., Any], variables: Any
+) -> None:
+    sandbox = connected()
+    with pytest.raises(ClarusInputError, match=r"'account_id' is the text 'None'.*XComArg"):
+        make(variables=variables).execute(context())
+    assert not sandbox.requests
+
+
 @pytest.fixture
 def closed_port() -> int:
     """A port at which nobody listens."""

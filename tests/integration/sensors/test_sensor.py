@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import copy
+import json
 import math
+import pickle
 import sys
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
@@ -10,6 +13,7 @@ from typing import Any
 import pytest
 from airflow.exceptions import AirflowRescheduleException
 from airflow.providers.common.compat.sdk import (
+    AirflowException,
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
@@ -17,6 +21,7 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_clarus.exceptions import (
+    ClarusInputError,
     ClarusReportFailedError,
     ClarusTimeoutError,
     ClarusTransientError,
@@ -188,3 +193,57 @@ def test_poke_says_what_it_found(clarus_default: Sandbox, document: int) -> None
     assert found
     assert found.xcom_value["id"] == document
     assert not sensor(10_000).poke(context())
+
+
+@in_every_mode
+def test_a_sensor_used_twice_answers_for_the_new_document(
+    clarus_default: Sandbox, mode: dict[str, Any]
+) -> None:
+    first, second = clarus_default.add_documents(2, 7)
+    for document_id in (first, second):
+        clarus_default.documents[document_id].seconds = 0
+    used = sensor(first, **mode)
+    assert used.poke(context()).xcom_value["id"] == used.execute(context())["id"] == first
+    used.document_id = second
+    assert used.poke(context()).xcom_value["id"] == used.execute(context())["id"] == second
+
+
+@in_every_mode
+def test_a_sensor_that_has_run_can_be_copied_pickled_and_serialized(
+    clarus_default: Sandbox, document: int, mode: dict[str, Any]
+) -> None:
+    used = sensor(document, **mode)
+    used.execute(context())
+    assert copy.deepcopy(used).document_id == document
+    assert pickle.loads(pickle.dumps(used)).document_id == document
+    try:
+        from airflow.serialization.serialized_objects import OperatorSerialization as Serialization
+    except ImportError:
+        from airflow.serialization.serialized_objects import SerializedBaseOperator as Serialization
+    assert json.dumps(Serialization.serialize_operator(used))
+
+
+@pytest.mark.parametrize("error", ["Trigger failure", "Trigger timeout", "Trigger/execution timeout"])
+@pytest.mark.parametrize("softly", ["soft_fail", "never_fail"])
+def test_a_wait_that_airflow_ends_is_skipped_as_airflows_own_sensors_skip_it(error: str, softly: str) -> None:
+    with pytest.raises(AirflowSkipException, match="document 1 broke"):
+        sensor(1, **{softly: True}).resume_execution("__fail__", {"error": error}, context())
+
+
+@pytest.mark.parametrize("error", ["Trigger timeout", "Trigger/execution timeout"])
+def test_a_deferral_that_times_out_is_a_sensors_timeout(error: str) -> None:
+    with pytest.raises(ClarusTimeoutError, match="document 1 at the deferral's time limit"):
+        sensor(1).resume_execution("__fail__", {"error": error}, context())
+
+
+def test_a_broken_trigger_is_retried() -> None:
+    with pytest.raises(AirflowException, match="Trigger failure") as raised:
+        sensor(1).resume_execution("__fail__", {"error": "Trigger failure"}, context())
+    assert not isinstance(raised.value, AirflowFailException | AirflowSensorTimeout)
+
+
+@pytest.mark.parametrize("softly", ["soft_fail", "never_fail"])
+def test_it_does_not_skip_for_a_flag_that_is_none(clarus_default: Sandbox, softly: str) -> None:
+    with pytest.raises(ClarusInputError, match=f"{softly} is 'perhaps'"):
+        sensor(1, **{softly: "perhaps"}).execute(context())
+    assert not clarus_default.requests

@@ -14,7 +14,7 @@ from airflow_provider_clarus.sandbox.faults import Fault
 from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.server import Sandbox
 from airflow_provider_clarus.transfers.clarus_to_object_storage import ClarusReportToObjectStorageOperator
-from tests.integration.tasks import Store, context, run
+from tests.integration.tasks import Store, context, deferral, event_of, restored, run
 
 
 def transfer(destination: str, **arguments: Any) -> ClarusReportToObjectStorageOperator:
@@ -83,3 +83,31 @@ def test_a_report_that_never_comes_ends_with_its_timeout(clarus_default: Sandbox
     clarus_default.add_report(Report(7, seconds=math.inf))
     with pytest.raises(Exception, match="Document 1 in tenant 'acme' was not available"):
         transfer(f"file://{tmp_path}/", timeout=0.2, deferrable=False).execute(context())
+
+
+@pytest.mark.usefixtures("hurry")
+def test_what_was_settled_before_the_wait_counts_after_it(
+    clarus_default: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Templates are rendered anew when a task resumes; the connection may have been edited meanwhile."""
+    deferred = deferral(transfer(f"file://{tmp_path}/before.csv", subdomain="acme", deferrable="yes"))
+    event = event_of(restored(deferred.trigger))
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER", "clarus://nobody")
+    after = transfer(f"file://{tmp_path}/after.csv", subdomain="globex", clarus_conn_id="other", report_id=8)
+    result = after.execute_complete(context(), event=event)
+    assert (result["uri"], result["document_id"]) == (f"file://{tmp_path}/before.csv", 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["before.csv"]
+    assert {
+        request.headers["x-clarus-subdomain"]
+        for request in clarus_default.requests
+        if "x-clarus-subdomain" in request.headers
+    } == {"acme"}
+
+
+@pytest.mark.usefixtures("hurry")
+def test_a_wait_that_an_earlier_release_began_goes_on(clarus_default: Sandbox, tmp_path: Path) -> None:
+    deferred = deferral(transfer(f"file://{tmp_path}/stock.csv", deferrable=True))
+    event = event_of(restored(deferred.trigger))
+    del event["settled"]
+    result = transfer(f"file://{tmp_path}/stock.csv").execute_complete(context(), event=event)
+    assert result["uri"] == f"file://{tmp_path}/stock.csv"

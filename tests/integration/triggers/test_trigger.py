@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,11 +12,11 @@ import pytest
 from airflow_provider_clarus import exceptions
 from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.api.status import DocumentStatus
-from airflow_provider_clarus.exceptions import ClarusError, ClarusTransientError
+from airflow_provider_clarus.exceptions import ClarusError, ClarusInputError, ClarusTransientError
 from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.server import Sandbox
 from airflow_provider_clarus.triggers.document import ClarusDocumentTrigger
-from airflow_provider_clarus.waiting.event import document_of
+from airflow_provider_clarus.waiting.event import document_of, settled_of
 from airflow_provider_clarus.waiting.event import event_of as told
 from tests.integration.tasks import event_of, restored
 
@@ -107,4 +108,48 @@ def test_an_error_from_a_newer_triggerer_is_still_an_error_of_ours() -> None:
 )
 def test_any_other_event_is_shown_and_refused(event: Any) -> None:
     with pytest.raises(ClarusTransientError, match="no event that can be understood"):
+        document_of(event)
+
+
+@pytest.mark.parametrize("value", [object(), [5], {"a": 1}, timedelta(1), math.inf, Report(7)])
+@pytest.mark.parametrize("name", ["document_id", "clarus_conn_id", "subdomain", "poll_interval", "deadline"])
+def test_it_does_not_go_into_the_database_with_what_no_triggerer_can_read(name: str, value: Any) -> None:
+    made = trigger(1)
+    setattr(made, name, value)
+    assert repr(made)
+    with pytest.raises(ClarusInputError, match=f"trigger's {name} is"):
+        made.serialize()
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        {},
+        {"document_id": 1},
+        {"document_id": {"a": [1]}, "clarus_conn_id": 5.5, "poll_interval": [5], "deadline": "x"},
+        {"document_id": 1, "settled": "{"},
+        {"document_id": 1, "settled": "[]"},
+        {"document_id": 1, "settled": {"a": 1}},
+        {"nobody": object()},
+    ],
+)
+def test_one_that_cannot_be_read_ends_with_an_event(kept: dict[str, Any]) -> None:
+    with pytest.raises(ClarusTransientError, match=r"The trigger cannot be read.*A retry makes a new one"):
+        document_of(event_of(ClarusDocumentTrigger(**kept)))
+
+
+@pytest.mark.usefixtures("hurry")
+def test_what_a_later_release_adds_is_left_alone(clarus_default: Sandbox) -> None:
+    (document_id,) = clarus_default.add_documents(1, 7)
+    assert document_of(event_of(trigger(document_id, later="yes"))).id == document_id
+
+
+def test_an_error_that_nobody_foresaw_is_an_event_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def wait_for(*_: Any, **__: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("airflow_provider_clarus.waiting.poller.wait_for", wait_for)
+    event = event_of(trigger(1, settled='{"report_id": 7}'))
+    assert settled_of(event) == {"report_id": 7}
+    with pytest.raises(ClarusTransientError, match="can't start new thread"):
         document_of(event)

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
+from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pendulum
@@ -317,3 +319,19 @@ def test_a_partition_has_no_interval_and_the_advised_templates_give_its_window()
         datetime(2024, 3, 31, tzinfo=timezone.utc),
         datetime(2024, 3, 31, 22, 59, 59, tzinfo=timezone.utc),
     ]
+
+
+@pytest.mark.parametrize("timetable", ["AssetTriggeredTimetable", "AssetOrTimeSchedule"])
+def test_a_run_that_an_asset_triggers_is_told_whose_interval_to_take(timetable: str) -> None:
+    with pytest.raises(ClarusInputError, match="updated it") as raised:
+        interval_variables(NAMES, None, None, timetable_name=timetable)
+    templates = re.findall(r'"date_\w+": "({{.*?}})"', str(raised.value))
+    source = SimpleNamespace(
+        data_interval_start=pendulum.datetime(2024, 3, 30), data_interval_end=pendulum.datetime(2024, 3, 31)
+    )
+    events = {"asset": [SimpleNamespace(source_dag_run=source)]}
+    with DAG("advice", schedule=None, start_date=pendulum.datetime(2024, 1, 1)):
+        task = BaseOperator(task_id="task")
+    macros = SimpleNamespace(timedelta=timedelta)
+    found = task.render_template(templates, {"triggering_asset_events": events, "macros": macros})
+    assert found == ["2024-03-30T00:00:00+00:00", "2024-03-30T23:59:59+00:00"]
