@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Durable generation: what a task has queued outlives its try, where Airflow can keep it (3.3 and later).
+"""Durable generation: what a task has asked Clarus for outlives its try, where Airflow can keep it (3.3+).
 
-A retry finds a document to go on with after a worker's death, a failure of the destination's storage, a
-transfer that broke too often, a long outage of Clarus, or ``execution_timeout``. No retry follows a
-``ClarusPermanentError``, which a failed document is, or the end of ``timeout``: so a retry finds a failed
-document only where it failed while no try was looking.
+Before a report is asked for, the try writes down that it will be; after the answer, the document. So a retry
+knows one of three things: a document to go on with; that nothing was queued; or that an earlier try broke off
+in between, and that nobody knows whether Clarus has queued the report. Then it generates again, since the
+task's ``retries`` are the consent to that, and says so: a second document costs less than a person at night.
 
-Two gaps are left. A worker that dies in the moment between Clarus' answer and the store forgets the document.
-And a task that is cleared *while it runs* goes on with its document: Airflow restarts it as it retries one.
+No retry follows a ``ClarusPermanentError``, which a failed document is, or the end of ``timeout``: so a retry
+finds a failed document only where it failed while no try was looking.
 """
 
 from __future__ import annotations
@@ -15,10 +15,19 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from airflow_provider_clarus.api.models import MISSING_GRACE, Document
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.api.status import DocumentStatus
+from airflow_provider_clarus.exceptions import (
+    ClarusError,
+    ClarusOutcomeUnknownError,
+    ClarusTransientError,
+)
+from airflow_provider_clarus.policy import MISSING_GRACE
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -27,79 +36,226 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: Of the task state store: ``{"max_tries", "doubts"}``, and of a document that is known also ``{"id",
+#: "request", "queued_at"}``. A doubt is a try of which nobody knows whether it has queued a report: ``{"try",
+#: "at"}``, and ``"error"`` where it could still say why.
 KEY = "clarus_document"
+#: What a task can want when nobody knows whether Clarus has queued its report.
+ON_UNKNOWN_OUTCOME = ("retry", "fail")
+#: The XCom that has the document's id as soon as it is known.
+XCOM_KEY = "document_id"
+
+
+class OutcomeStaysUnknownError(ClarusOutcomeUnknownError, AirflowFailException):
+    """The same, where the task wants no second document: a person decides, and Airflow retries nothing."""
+
+
+class Generated(NamedTuple):
+    """A document that a task waits for.
+
+    :param adopted: whether an earlier try has queued it, so that it may be ready
+    """
+
+    document: Document
+    adopted: bool
 
 
 def generate(
-    context: Context, client: ClarusClient, report_id: int, variables: Sequence[Mapping[str, str]]
-) -> Document:
+    context: Context,
+    client: ClarusClient,
+    report_id: int,
+    variables: Sequence[Mapping[str, str]],
+    *,
+    on_unknown_outcome: str = ON_UNKNOWN_OUTCOME[0],
+) -> Generated:
     """Return the document of an earlier try of this task, or else queue the report and keep its document.
 
     :param variables: ``{"name", "value"}`` each
+    :param on_unknown_outcome: ``"retry"``: what may have been queued, or not, is queued again by the task's
+        retries. ``"fail"``: the task fails without them
+    :raises ClarusOutcomeUnknownError: when the report may be queued or not
     :raises ClarusError: as :meth:`airflow_provider_clarus.api.client.ClarusClient.generate_report`
     """
-    tenant = client.connection.tenant
-    request = {"report_id": report_id, "tenant": tenant, "variables": variables}
-    if adopted := adopt(context, client, request):
-        return adopted
-    document = client.generate_report(report_id, variables)
-    remember(context, document, request)
-    log.info(
-        "Report %d of tenant %r is queued as document %d, with %s",
-        report_id,
-        tenant,
-        document.id,
-        variables or "its stored variables",
-    )
-    return document
+    task = _Task(context, client, report_id, variables, fails=on_unknown_outcome == "fail")
+    generated = task.adopt() or task.queue()
+    _publish(context, generated.document)
+    return generated
 
 
-def adopt(context: Context, client: ClarusClient, request: Mapping[str, Any]) -> Document | None:
-    """Return the document that a failed try of this task has queued, if there is one to go on with.
+class _Task:
+    """One try of a task that generates a report, and what its earlier tries have left."""
 
-    :param request: what would be generated; a document of anything else is not adopted
-    """
-    store = _store(context)
-    kept = store and store.get(KEY)
-    if not kept or kept["request"] != request or kept["max_tries"] != _max_tries(context):
-        return None
-    document_id: int = kept["id"]
-    document = client.get_document(document_id)
-    if document is None and time.time() - kept["queued_at"] < MISSING_GRACE:
-        document = Document(document_id, DocumentStatus.QUEUED)
-    if document is None or document.status is DocumentStatus.FAILED:
-        log.info("Document %d of an earlier try %s", document_id, "failed" if document else "is gone")
-        return None
-    log.info("Going on with document %d of an earlier try: %s", document_id, document.status.value)
-    return document
+    def __init__(
+        self,
+        context: Context,
+        client: ClarusClient,
+        report_id: int,
+        variables: Sequence[Mapping[str, str]],
+        *,
+        fails: bool,
+    ) -> None:
+        ti = context.get("ti")
+        self._store: Any = context.get("task_state_store")
+        # The store outlives clearing the task, which is to generate anew; clearing raises this, a retry not.
+        self._max_tries: int = getattr(ti, "max_tries", None) or 0
+        self._try: int = getattr(ti, "try_number", None) or 1
+        self._client = client
+        self._report_id = report_id
+        self._variables = variables
+        self._fails = fails
+        self._what = f"report {report_id} of tenant {client.connection.tenant!r}"
+        self._request = {"report_id": report_id, "tenant": client.connection.tenant, "variables": variables}
+        kept: Any = (self._store and self._store.get(KEY)) or {}
+        self._kept: dict[str, Any] = kept if kept.get("max_tries") == self._max_tries else {}
+        self._doubts: list[dict[str, Any]] = self._kept.get("doubts", [])
 
+    def adopt(self) -> Generated | None:
+        """Return the document that a failed try of this task has queued, if there is one to go on with."""
+        if "id" not in self._kept:
+            return None
+        document_id: int = self._kept["id"]
+        if self._kept["request"] != self._request:
+            log.info(
+                "Document %d of an earlier try is not %s with these variables: generating anew",
+                document_id,
+                self._what,
+            )
+            return None
+        document = self._client.get_document(document_id)
+        if document is None and time.time() - self._kept["queued_at"] < MISSING_GRACE:
+            document = Document(document_id, DocumentStatus.QUEUED)
+        if document is None or document.status is DocumentStatus.FAILED:
+            log.info(
+                "Document %d of an earlier try, for %s, %s: generating anew",
+                document_id,
+                self._what,
+                "failed" if document else "is gone",
+            )
+            return None
+        log.info(
+            "Going on with document %d of an earlier try, for %s: %s",
+            document_id,
+            self._what,
+            document.status.value,
+        )
+        return Generated(document, adopted=True)
 
-def remember(context: Context, document: Document, request: Mapping[str, Any]) -> None:
-    """Keep a document that was just queued for this task's next try."""
-    if store := _store(context):
-        kept = {
-            "id": document.id,
-            "request": dict(request),
-            "max_tries": _max_tries(context),
-            "queued_at": time.time(),
-        }
+    def queue(self) -> Generated:
+        """Queue the report, and keep what is known of it before and after."""
+        if self._doubts:
+            self._doubt()
+        now = time.time()
+        doubt = {"try": self._try, "at": now}
+        self._keep({"doubts": [*self._doubts, doubt]}, before=True)
         try:
-            store.set(KEY, kept)
-        except Exception:
+            document = self._client.generate_report(self._report_id, self._variables)
+        except ClarusOutcomeUnknownError as error:
+            self._keep({"doubts": [*self._doubts, doubt | {"error": _short(error)}]})
+            raise self._unknown(error, now) from error
+        except ClarusError:
+            # Nothing was queued, so there is nothing to be told of this try.
+            self._keep({"doubts": self._doubts})
+            raise
+        self._keep({"doubts": [], "id": document.id, "request": self._request, "queued_at": time.time()})
+        log.info(
+            "Report %d of tenant %r is queued as document %d, with %s",
+            self._report_id,
+            self._client.connection.tenant,
+            document.id,
+            self._variables or "its stored variables",
+        )
+        return Generated(document, adopted=False)
+
+    def _doubt(self) -> None:
+        """Say what is not known of the earlier tries; go no further where the task wants that."""
+        tries = "; ".join(
+            f"try {doubt['try']} broke off at {_clock(doubt['at'])} {_how(doubt.get('error'))}"
+            for doubt in self._doubts
+        )
+        said = (
+            f"{tries[0].upper()}{tries[1:]}, and knew no document: whether Clarus has queued {self._what} "
+            f"is not known, and {len(self._doubts) + 1} documents of it may exist. "
+            f"{self._made_since(self._doubts[0]['at'])}"
+        )
+        if self._fails:
+            raise OutcomeStaysUnknownError(
+                f"{said} on_unknown_outcome is 'fail', so it is not generated again. {_LOOK}",
+                report_id=self._report_id,
+                tenant=self._client.connection.tenant,
+            )
+        log.warning("%s Generating again: the task has retries.", said)
+
+    def _unknown(self, error: ClarusOutcomeUnknownError, since: float) -> ClarusOutcomeUnknownError:
+        said = f"{error} {self._made_since(since)}"
+        if self._fails:
+            return OutcomeStaysUnknownError(
+                f"{said} on_unknown_outcome is 'fail', so it is not generated again. {_LOOK}", **error.facts
+            )
+        return error.copy(f"{said} A retry generates it again, and says that there may be two documents.")
+
+    def _made_since(self, since: float) -> str:
+        from airflow_provider_clarus.api.recent import documents_since
+
+        try:
+            found = documents_since(self._client.once(), since)
+        except ClarusError as error:
+            return f"(What was made since then could not be listed: {error})"
+        if not found:
+            return "Clarus lists no document of a report that was made since then (yet)."
+        ids = ", ".join(map(str, found))
+        return f"Documents of reports that Clarus lists as made since then, by anybody: {ids}."
+
+    def _keep(self, kept: Mapping[str, Any], *, before: bool = False) -> None:
+        """Write down what a retry has to know.
+
+        :param before: nothing was sent yet, so that a try which cannot write fails better now
+        """
+        if not self._store:
+            if before and self._max_tries:
+                log.info(
+                    "This Airflow has no task state store (3.3 and later have): "
+                    "a retry will generate %s again.",
+                    self._what,
+                )
+            return
+        try:
+            self._store.set(KEY, {**kept, "max_tries": self._max_tries})
+        except Exception as error:
+            if before and self._max_tries:
+                raise ClarusTransientError(
+                    f"Could not write down in Airflow that {self._what} will be generated: {error!r}. "
+                    "Nothing was sent; a retry helps.",
+                    report_id=self._report_id,
+                    tenant=self._client.connection.tenant,
+                    may_have_acted=False,
+                ) from error
             # To fail now would be to generate twice for certain.
             log.warning(
-                "Could not keep document %d for a retry, which will generate again",
-                document.id,
+                "Could not keep document %s of %s for a retry, which will generate again",
+                kept.get("id", "(none)"),
+                self._what,
                 exc_info=True,
             )
-    elif _max_tries(context):
-        log.info("This Airflow has no task state store (3.3 and later have): a retry will generate again.")
 
 
-def _max_tries(context: Context) -> int:
-    # The store outlives clearing the task, which is to generate anew; clearing raises this, a retry does not.
-    return getattr(context.get("ti"), "max_tries", None) or 0
+_LOOK = "Look for its document in Clarus; clear this task to generate it anew."
 
 
-def _store(context: Context) -> Any:
-    return context.get("task_state_store")
+def _publish(context: Context, document: Document) -> None:
+    """Let callbacks, alerts and persons know the document before it is ready, or if it never is."""
+    try:
+        context["ti"].xcom_push(key=XCOM_KEY, value=document.id)
+    except Exception:
+        log.warning("Could not push document %d as XCom %r", document.id, XCOM_KEY, exc_info=True)
+
+
+def _short(error: ClarusError) -> str:
+    return str(error.status or type(error.__cause__ or error).__name__)
+
+
+def _how(error: str | None) -> str:
+    return f"with {error}" if error else "without a word (it was killed, or its time was over)"
+
+
+def _clock(at: float) -> str:
+    return datetime.fromtimestamp(at, timezone.utc).strftime("%H:%M:%S UTC")

@@ -5,6 +5,7 @@
 
     ClarusError                         AirflowException
     ├── ClarusTransientError            may pass by itself: a retry may help
+    │   └── ClarusOutcomeUnknownError   generated or not, nobody knows: a retry generates again
     ├── ClarusPermanentError            AirflowFailException: a retry cannot help, so Airflow makes none
     │   ├── ClarusConfigError           the Airflow connection
     │   ├── ClarusInputError            ValueError: an argument in the DAG; nothing was sent
@@ -12,7 +13,6 @@
     │   ├── ClarusForbiddenError        403
     │   ├── ClarusNotFoundError         404
     │   ├── ClarusRejectedError         another 4xx, or a GraphQL query that the server refuses
-    │   ├── ClarusOutcomeUnknownError   generated or not, nobody knows
     │   └── ClarusReportFailedError     the document's status is ``failed``
     └── ClarusTimeoutError              AirflowSensorTimeout: not available in time
 
@@ -163,11 +163,13 @@ class ClarusRejectedError(ClarusPermanentError):
     kind = "rejected"
 
 
-class ClarusOutcomeUnknownError(ClarusPermanentError):
-    """The request to generate broke off, so the report may or may not be queued: not repeated blindly."""
+class ClarusOutcomeUnknownError(ClarusTransientError):
+    """The request to generate broke off, so the report may or may not be queued.
+
+    No call repeats it by itself. Airflow's own retry does: a second document costs less than a person.
+    """
 
     kind = "outcome_unknown"
-    _acted = True
 
 
 class ClarusReportFailedError(ClarusPermanentError):

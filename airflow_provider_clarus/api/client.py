@@ -75,6 +75,13 @@ class ClarusClient:
         other._documents = DocumentList(other.graphql, other.get_download_url, other.connection.tenant)
         return other
 
+    def once(self) -> ClarusClient:
+        """Return a client of the same tenant, token and connections that tries each call once."""
+        other = copy(self)
+        other._attempts = 1
+        other._documents = DocumentList(other.graphql, other.get_download_url, other.connection.tenant)
+        return other
+
     @property
     def has_id_filter(self) -> bool:
         """Whether one request can ask for 100 documents, as far as anyone knows yet."""
@@ -107,8 +114,7 @@ class ClarusClient:
                 if not error.may_have_acted:
                     raise
                 raise ClarusOutcomeUnknownError(
-                    f"{error} The report may be queued all the same, so it is not queued again by itself. "
-                    "Look for its document in Clarus, or clear this task to generate it anew.",
+                    f"{error} The report may be queued all the same, so this call does not repeat it.",
                     **error.facts,
                 ) from error
 

@@ -48,7 +48,7 @@ def error_for(response: requests.Response, doing: str) -> ClarusError:
         return ClarusTransientError(
             said,
             retry_after=retry_after(response.headers, datetime.now(timezone.utc)),
-            may_have_acted=status not in (429, 503),
+            may_have_acted=status != 429,
             **facts,
         )
     error_class, remedy = _PERMANENT.get(status, (ClarusRejectedError, ""))

@@ -41,6 +41,9 @@ class ClarusGenerateReportOperator(BaseOperator):
     :param poll_interval: seconds between two looks at a young document, at least 1: a number, a numeric text
         or a ``timedelta`` (templated)
     :param timeout: seconds after which the wait fails, in the same forms (templated)
+    :param on_unknown_outcome: what follows when the request to generate breaks off, so that nobody knows
+        whether the report is queued: ``"retry"``, an error that the task's ``retries`` mend by generating
+        again, so that there may be two documents; or ``"fail"``, without retries (templated)
     """
 
     template_fields: Sequence[str] = (
@@ -54,6 +57,7 @@ class ClarusGenerateReportOperator(BaseOperator):
         "deferrable",
         "poll_interval",
         "timeout",
+        "on_unknown_outcome",
     )
     template_fields_renderers = {"variables": "json"}  # noqa: RUF012 - Airflow's own convention
     ui_color = "#e6f1f2"
@@ -71,6 +75,7 @@ class ClarusGenerateReportOperator(BaseOperator):
         deferrable: bool | str = conf.getboolean("operators", "default_deferrable", fallback=False),
         poll_interval: float | str | timedelta = 10,
         timeout: float | str | timedelta = 3600,
+        on_unknown_outcome: str = "retry",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -84,6 +89,7 @@ class ClarusGenerateReportOperator(BaseOperator):
         self.deferrable = deferrable
         self.poll_interval = poll_interval
         self.timeout = timeout
+        self.on_unknown_outcome = on_unknown_outcome
 
     def execute(self, context: Context) -> int:
         """Queue the report, and wait for its document if asked to."""
@@ -93,6 +99,9 @@ class ClarusGenerateReportOperator(BaseOperator):
         deferrable = settle.flag(self.deferrable, "deferrable")
         interval = settle.interval(self.poll_interval, "poll_interval")
         timeout = settle.seconds(self.timeout, "timeout")
+        on_unknown_outcome = settle.choice(
+            self.on_unknown_outcome, "on_unknown_outcome", durable.ON_UNKNOWN_OUTCOME
+        )
         clarus_conn_id = settle.text(self.clarus_conn_id, "clarus_conn_id")
         hook = ClarusHook(clarus_conn_id, settle.tenant(self.subdomain))
         connection = hook.client.connection
@@ -104,11 +113,14 @@ class ClarusGenerateReportOperator(BaseOperator):
             zone=connection.timezone,
             variable_format=connection.variable_format,
         )
-        document = durable.generate(context, hook.client, report_id, variables)
+        generated = durable.generate(
+            context, hook.client, report_id, variables, on_unknown_outcome=on_unknown_outcome
+        )
+        document_id = generated.document.id
         if wait_for_completion:
-            wait = Wait(hook, document.id, interval=interval, timeout=timeout)
+            wait = Wait(hook, document_id, interval=interval, timeout=timeout)
             wait_for_document(self, wait, deferrable=deferrable, settled={"report_id": report_id})
-        return document.id
+        return document_id
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> int:
         """Take the trigger's event."""

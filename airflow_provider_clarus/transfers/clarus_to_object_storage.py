@@ -52,6 +52,9 @@ class ClarusReportToObjectStorageOperator(BaseOperator):
     :param poll_interval: seconds between two looks at a young document, at least 1: a number, a numeric text
         or a ``timedelta`` (templated)
     :param timeout: seconds after which the wait fails, in the same forms (templated)
+    :param on_unknown_outcome: what follows when the request to generate breaks off, so that nobody knows
+        whether the report is queued: ``"retry"``, an error that the task's ``retries`` mend by generating
+        again, so that there may be two documents; or ``"fail"``, without retries (templated)
     """
 
     template_fields: Sequence[str] = (
@@ -66,6 +69,7 @@ class ClarusReportToObjectStorageOperator(BaseOperator):
         "deferrable",
         "poll_interval",
         "timeout",
+        "on_unknown_outcome",
     )
     template_fields_renderers = {"variables": "json"}  # noqa: RUF012 - Airflow's own convention
     ui_color = "#e6f1f2"
@@ -84,6 +88,7 @@ class ClarusReportToObjectStorageOperator(BaseOperator):
         deferrable: bool | str = conf.getboolean("operators", "default_deferrable", fallback=False),
         poll_interval: float | str | timedelta = 10,
         timeout: float | str | timedelta = 3600,
+        on_unknown_outcome: str = "retry",
         **kwargs: Any,
     ) -> None:
         super().__init__(**({"multiple_outputs": True} | kwargs))
@@ -98,6 +103,7 @@ class ClarusReportToObjectStorageOperator(BaseOperator):
         self.deferrable = deferrable
         self.poll_interval = poll_interval
         self.timeout = timeout
+        self.on_unknown_outcome = on_unknown_outcome
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Queue the report, unless its file could not land; then wait and land it."""
@@ -106,6 +112,9 @@ class ClarusReportToObjectStorageOperator(BaseOperator):
         deferrable = settle.flag(self.deferrable, "deferrable")
         interval = settle.interval(self.poll_interval, "poll_interval")
         timeout = settle.seconds(self.timeout, "timeout")
+        on_unknown_outcome = settle.choice(
+            self.on_unknown_outcome, "on_unknown_outcome", durable.ON_UNKNOWN_OUTCOME
+        )
         destination = destination_path(settled["destination"], None, 0)
         check_library(destination)
         fetch_connection(destination)
@@ -122,8 +131,14 @@ class ClarusReportToObjectStorageOperator(BaseOperator):
             zone=connection.timezone,
             variable_format=connection.variable_format,
         )
-        document = durable.generate(context, hook.client, settled["report_id"], variables)
-        wait = Wait(hook, document.id, interval=interval, timeout=timeout)
+        generated = durable.generate(
+            context,
+            hook.client,
+            settled["report_id"],
+            variables,
+            on_unknown_outcome=on_unknown_outcome,
+        )
+        wait = Wait(hook, generated.document.id, interval=interval, timeout=timeout)
         settled["subdomain"] = connection.tenant
         available = wait_for_document(self, wait, deferrable=deferrable, settled=settled)
         return self._land(hook, available, settled, context)

@@ -27,9 +27,24 @@ class Store:
         self._values[key] = json.dumps(value)
 
 
+def task_instance(**facts: Any) -> Any:
+    """Return what operators use of a task instance; its ``xcoms`` are what was pushed."""
+    xcoms: dict[str, Any] = {}
+    return SimpleNamespace(
+        **{
+            "max_tries": 0,
+            "try_number": 1,
+            "get_first_reschedule_date": lambda context: None,
+            "xcoms": xcoms,
+            "xcom_push": lambda key, value: xcoms.update({key: json.loads(json.dumps(value))}),
+            **facts,
+        }
+    )
+
+
 def context(**values: Any) -> Any:
     return {
-        "ti": SimpleNamespace(max_tries=0, get_first_reschedule_date=lambda context: None),
+        "ti": task_instance(),
         "dag_run": SimpleNamespace(run_type="scheduled"),
         **values,
     }

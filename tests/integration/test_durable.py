@@ -5,18 +5,32 @@ from __future__ import annotations
 
 import logging
 import math
+import re
+import time
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_clarus import durable
-from airflow_provider_clarus.exceptions import ClarusReportFailedError, ClarusTimeoutError
+from airflow_provider_clarus.api.client import ClarusClient
+from airflow_provider_clarus.api.recent import documents_since
+from airflow_provider_clarus.exceptions import (
+    ClarusNotFoundError,
+    ClarusOutcomeUnknownError,
+    ClarusReportFailedError,
+    ClarusTimeoutError,
+    ClarusTransientError,
+)
+from airflow_provider_clarus.hooks.clarus import ClarusHook
 from airflow_provider_clarus.operators.report import ClarusGenerateReportOperator
+from airflow_provider_clarus.sandbox import _graphql
+from airflow_provider_clarus.sandbox.faults import Fault
 from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.server import Sandbox
 
-from .tasks import Store, context
+from .tasks import Store, context, deferral, task_instance
 
 
 @pytest.fixture
@@ -24,9 +38,9 @@ def store() -> Store:
     return Store()
 
 
-def attempt(store: Store, max_tries: int = 2, **arguments: Any) -> int:
+def attempt(store: Store, max_tries: int = 2, try_number: int = 1, **arguments: Any) -> int:
     operator = ClarusGenerateReportOperator(task_id="generate", **({"report_id": 7} | arguments))
-    ti = SimpleNamespace(max_tries=max_tries)
+    ti = task_instance(max_tries=max_tries, try_number=try_number)
     return int(operator.execute(context(task_state_store=store, ti=ti)))
 
 
@@ -88,16 +102,145 @@ def test_without_a_store_each_try_generates_and_the_log_says_so_where_there_are_
     for expected, retries in ((1, 0), (2, 2)):
         task = ClarusGenerateReportOperator(task_id="generate", report_id=7)
         with caplog.at_level(logging.INFO):
-            assert task.execute(context(ti=SimpleNamespace(max_tries=retries))) == expected
-        assert caplog.text.count("a retry will generate again") == min(retries, 1)
+            assert task.execute(context(ti=task_instance(max_tries=retries))) == expected
+        assert caplog.text.count("a retry will generate report 7") == min(retries, 1)
 
 
 def test_a_store_that_cannot_keep_it_does_not_cost_the_document(
     clarus_default: Sandbox, store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    write = store.set
+
+    def refuse(key: str, value: Any) -> None:
+        if clarus_default.documents:
+            raise RuntimeError("the API server is away")
+        write(key, value)
+
+    monkeypatch.setattr(store, "set", refuse)
+    assert attempt(store) == 1
+    assert "Could not keep document 1 of report 7 of tenant 'acme' for a retry" in caplog.text
+
+
+def test_what_cannot_be_written_down_first_is_not_generated(
+    clarus_default: Sandbox, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(key: str, value: Any) -> None:
         raise RuntimeError("the API server is away")
 
     monkeypatch.setattr(store, "set", refuse)
-    assert attempt(store) == 1
-    assert "Could not keep document 1 for a retry" in caplog.text
+    with pytest.raises(ClarusTransientError, match="Nothing was sent; a retry helps"):
+        attempt(store)
+    assert not clarus_default.documents
+    # There is no retry that could profit.
+    assert attempt(store, max_tries=0) == 1
+
+
+UNKNOWN = {
+    "504": Fault("generate", acts=True, status=504, times=1),
+    "503": Fault("generate", acts=True, status=503, body="upstream prematurely closed", times=1),
+    "ConnectionError": Fault("generate", acts=True, reset=True, times=1),
+    "not queued": Fault("generate", status=502, times=1),
+}
+
+
+@pytest.mark.parametrize("fault", UNKNOWN)
+def test_an_unknown_outcome_is_generated_again_by_a_retry_which_says_why(
+    clarus_default: Sandbox, store: Store, fault: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    clarus_default.inject(UNKNOWN[fault])
+    with pytest.raises(ClarusOutcomeUnknownError, match="A retry generates it again") as raised:
+        attempt(store)
+    assert not isinstance(raised.value, AirflowFailException)
+    queued = len(clarus_default.documents)
+    assert queued == (0 if fault == "not queued" else 1)
+    assert (f"made since then, by anybody: {queued}" in str(raised.value)) == bool(queued)
+    assert clarus_default.count("generate") == 1
+
+    caplog.clear()
+    assert attempt(store, try_number=2) == queued + 1
+    [told] = [record for record in caplog.records if "broke off at" in record.getMessage()]
+    said = told.getMessage()
+    assert re.search(r"Try 1 broke off at \d\d:\d\d:\d\d UTC with (50[234]|ClarusTransientError)", said)
+    assert "report 7 of tenant 'acme' is not known, and 2 documents of it may exist" in said
+    assert (f"by anybody: {queued}." in said) == bool(queued)
+    # From here on there is a document, and nothing to doubt.
+    caplog.clear()
+    assert attempt(store, try_number=3) == queued + 1
+    assert "broke off" not in caplog.text
+
+
+def test_an_unknown_outcome_can_be_final(clarus_default: Sandbox, store: Store) -> None:
+    clarus_default.inject(UNKNOWN["504"])
+    with pytest.raises(ClarusOutcomeUnknownError, match="on_unknown_outcome is 'fail'") as raised:
+        attempt(store, on_unknown_outcome="fail")
+    assert isinstance(raised.value, AirflowFailException)
+    assert (raised.value.report_id, raised.value.tenant, raised.value.status) == (7, "acme", 504)
+    assert attempt(store, max_tries=3, on_unknown_outcome="fail") == 2
+
+
+@pytest.mark.parametrize("choice", ["retry", "fail"])
+def test_a_try_that_was_killed_while_it_asked_is_told_of(
+    clarus_default: Sandbox,
+    store: Store,
+    choice: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    generate = ClarusClient.generate_report
+
+    def die(*arguments: Any, **options: Any) -> Any:
+        generate(*arguments, **options)
+        raise Killed
+
+    monkeypatch.setattr(ClarusClient, "generate_report", die)
+    with pytest.raises(Killed):
+        attempt(store, on_unknown_outcome=choice)
+    monkeypatch.setattr(ClarusClient, "generate_report", generate)
+    if choice == "fail":
+        with pytest.raises(AirflowFailException, match=r"Try 1 broke off at .* without a word"):
+            attempt(store, try_number=2, on_unknown_outcome=choice)
+        assert clarus_default.count("generate") == 1
+    else:
+        assert attempt(store, try_number=2) == 2
+        assert "without a word" in caplog.text
+
+
+def test_a_refusal_is_no_doubt(
+    clarus_default: Sandbox, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(ClarusNotFoundError):
+        attempt(store, report_id=404)
+    assert attempt(store, try_number=2) == 1
+    assert "broke off" not in caplog.text
+
+
+def test_what_was_made_since_is_listed_without_the_inferred_filter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_graphql, "SDL", _graphql.SDL.replace("created_at: DatetimeInputType", ""))
+    with Sandbox([Report(7, seconds=60)]) as sandbox:
+        monkeypatch.setenv("AIRFLOW_CONN_CLARUS_DEFAULT", sandbox.connection_uri)
+        sandbox.add_documents(3, 7)
+        sandbox.documents[1].created -= 3600
+        sandbox.documents[1].seconds = 7200
+        client = ClarusHook().client
+        assert documents_since(client, time.time()) == [2, 3]
+
+
+def test_the_documents_id_is_an_xcom_before_it_is_waited_for(clarus_default: Sandbox) -> None:
+    clarus_default.add_report(Report(7, seconds=math.inf))
+    ti = task_instance()
+    operator = ClarusGenerateReportOperator(
+        task_id="generate", report_id=7, wait_for_completion=True, deferrable=True
+    )
+    deferral(operator, ti=ti)
+    assert ti.xcoms == {"document_id": 1}
+
+
+def test_an_xcom_that_cannot_be_pushed_costs_no_document(
+    clarus_default: Sandbox, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    operator = ClarusGenerateReportOperator(task_id="generate", report_id=7)
+    assert operator.execute(context(ti=SimpleNamespace(max_tries=0))) == 1
+    assert "Could not push document 1" in caplog.text

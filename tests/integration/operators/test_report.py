@@ -12,7 +12,6 @@ from airflow.providers.common.compat.sdk import DAG, AirflowFailException
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider_clarus.exceptions import (
-    ClarusOutcomeUnknownError,
     ClarusReportFailedError,
     ClarusTimeoutError,
     ClarusTransientError,
@@ -131,11 +130,3 @@ def test_an_outage_does_not_end_a_wait(clarus_default: Sandbox) -> None:
 def test_an_event_that_is_none_of_ours_is_refused(clarus_default: Sandbox, event: Any) -> None:
     with pytest.raises(ClarusTransientError, match="no event that can be understood"):
         operator().execute_complete(context(), event)
-
-
-def test_a_report_in_doubt_is_queued_once_and_not_retried(clarus_default: Sandbox) -> None:
-    clarus_default.inject(Fault("generate", acts=True, reset=True))
-    with pytest.raises(AirflowFailException) as raised:
-        operator().execute(context())
-    assert isinstance(raised.value, ClarusOutcomeUnknownError)
-    assert len(clarus_default.documents) == clarus_default.count("generate") == 1
