@@ -16,7 +16,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException
 
@@ -50,16 +50,6 @@ class OutcomeStaysUnknownError(ClarusOutcomeUnknownError, AirflowFailException):
     """The same, where the task wants no second document: a person decides, and Airflow retries nothing."""
 
 
-class Generated(NamedTuple):
-    """A document that a task waits for.
-
-    :param adopted: whether an earlier try has queued it, so that it may be ready
-    """
-
-    document: Document
-    adopted: bool
-
-
 def generate(
     context: Context,
     client: ClarusClient,
@@ -67,7 +57,7 @@ def generate(
     variables: Sequence[Mapping[str, str]],
     *,
     on_unknown_outcome: str = ON_UNKNOWN_OUTCOME[0],
-) -> Generated:
+) -> Document:
     """Return the document of an earlier try of this task, or else queue the report and keep its document.
 
     :param variables: ``{"name", "value"}`` each
@@ -77,9 +67,30 @@ def generate(
     :raises ClarusError: as :meth:`airflow_provider_clarus.api.client.ClarusClient.generate_report`
     """
     task = _Task(context, client, report_id, variables, fails=on_unknown_outcome == "fail")
-    generated = task.adopt() or task.queue()
-    _publish(context, generated.document)
-    return generated
+    document = task.adopt() or task.queue()
+    _publish(context, document)
+    return document
+
+
+def forget_if_cleared(context: Context) -> None:
+    """Let the next try generate anew, where this one is stopped because a person has cleared the task.
+
+    Airflow restarts such a task as it retries one; what tells the two apart is gone with this process.
+    """
+    store: Any = context.get("task_state_store")
+    ti: Any = context.get("ti")
+    try:
+        kept = store and store.get(KEY)
+        if not kept:
+            return
+        index = ti.map_index if ti.map_index >= 0 else None
+        found = ti.get_task_states(ti.dag_id, map_index=index, task_ids=[ti.task_id], run_ids=[ti.run_id])
+        if "restarting" in {state for states in found.values() for state in states.values()}:
+            cleared = kept.get("id", "(not known yet)")
+            store.set(KEY, {"max_tries": kept["max_tries"], "doubts": [], "cleared": cleared})
+            log.info("The task was cleared while it ran: its next try generates anew")
+    except Exception:
+        log.warning("Could not find out whether the task was cleared; a retry goes on with its document")
 
 
 class _Task:
@@ -109,8 +120,10 @@ class _Task:
         self._kept: dict[str, Any] = kept if kept.get("max_tries") == self._max_tries else {}
         self._doubts: list[dict[str, Any]] = self._kept.get("doubts", [])
 
-    def adopt(self) -> Generated | None:
+    def adopt(self) -> Document | None:
         """Return the document that a failed try of this task has queued, if there is one to go on with."""
+        if cleared := self._kept.get("cleared"):
+            log.info("The task was cleared while it worked on document %s: generating anew", cleared)
         if "id" not in self._kept:
             return None
         document_id: int = self._kept["id"]
@@ -121,9 +134,14 @@ class _Task:
                 self._what,
             )
             return None
-        document = self._client.get_document(document_id)
+        queued = Document(document_id, DocumentStatus.QUEUED)
+        try:
+            document = self._client.get_document(document_id)
+        except ClarusTransientError as error:
+            log.warning("%s Waiting for document %d of an earlier try all the same.", error, document_id)
+            document = queued
         if document is None and time.time() - self._kept["queued_at"] < MISSING_GRACE:
-            document = Document(document_id, DocumentStatus.QUEUED)
+            document = queued
         if document is None or document.status is DocumentStatus.FAILED:
             log.info(
                 "Document %d of an earlier try, for %s, %s: generating anew",
@@ -138,9 +156,9 @@ class _Task:
             self._what,
             document.status.value,
         )
-        return Generated(document, adopted=True)
+        return document
 
-    def queue(self) -> Generated:
+    def queue(self) -> Document:
         """Queue the report, and keep what is known of it before and after."""
         if self._doubts:
             self._doubt()
@@ -164,7 +182,7 @@ class _Task:
             document.id,
             self._variables or "its stored variables",
         )
-        return Generated(document, adopted=False)
+        return document
 
     def _doubt(self) -> None:
         """Say what is not known of the earlier tries; go no further where the task wants that."""

@@ -12,13 +12,14 @@ from airflow_provider_clarus.api.models import finished
 from airflow_provider_clarus.exceptions import ClarusTransientError
 from airflow_provider_clarus.hooks.clarus import ClarusHook
 from airflow_provider_clarus.landing.outlets import add_to_outlets
+from airflow_provider_clarus.stopping import Stoppable
 from airflow_provider_clarus.variables import settle
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
 
 
-class ClarusDownloadDocumentOperator(BaseOperator):
+class ClarusDownloadDocumentOperator(Stoppable, BaseOperator):
     """Land a document's file, and return ``{"uri", "size", "sha256", "file_name", "document_id"}``.
 
     The destination never shows a part of the file: it appears whole and verified, or not at all.
@@ -70,14 +71,17 @@ class ClarusDownloadDocumentOperator(BaseOperator):
         clarus_conn_id = settle.text(self.clarus_conn_id, "clarus_conn_id")
         fetch_connection(destination_path(destination, None, document_id))
         hook = ClarusHook(clarus_conn_id, settle.tenant(self.subdomain))
-        document = hook.get_document(document_id)
         tenant = hook.client.connection.tenant
-        # One that the read replica does not show is asked for all the same: the download call knows best.
-        if document and not finished(document, document_id=document_id, tenant=tenant, missing_for=0):
-            raise ClarusTransientError(
-                f"Document {document_id} in tenant {tenant!r} is {document.status.value!r}, not available "
-                "yet. Wait for it with a ClarusDocumentSensor before this task."
+        with self.working(document_id=document_id, tenant=tenant):
+            document = hook.get_document(document_id)
+            # One that the read replica does not show is asked for all the same: the download call knows best.
+            if document and not finished(document, document_id=document_id, tenant=tenant, missing_for=0):
+                raise ClarusTransientError(
+                    f"Document {document_id} in tenant {tenant!r} is {document.status.value!r}, not "
+                    "available yet. Wait for it with a ClarusDocumentSensor before this task."
+                )
+            result = land_document(
+                hook, document_id, document, destination, overwrite=overwrite, log=self.log
             )
-        result = land_document(hook, document_id, document, destination, overwrite=overwrite, log=self.log)
-        add_to_outlets(context, self.outlets, result)
-        return result
+            add_to_outlets(context, self.outlets, result)
+            return result

@@ -12,7 +12,8 @@ from airflow.providers.common.compat.sdk import BaseOperator, conf
 from airflow_provider_clarus import durable
 from airflow_provider_clarus.exceptions import concerning
 from airflow_provider_clarus.hooks.clarus import ClarusHook
-from airflow_provider_clarus.triggers.deferral import wait_for_document
+from airflow_provider_clarus.stopping import Stoppable
+from airflow_provider_clarus.triggers.deferral import GoesOn, wait_for_document
 from airflow_provider_clarus.variables import settle
 from airflow_provider_clarus.variables.run import variables_of_run
 from airflow_provider_clarus.variables.values import Variables
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
-class ClarusGenerateReportOperator(BaseOperator):
+class ClarusGenerateReportOperator(Stoppable, GoesOn, BaseOperator):
     """Queue a report, and return the id of the document that it will be.
 
     :param report_id: the report (templated); only its owner may generate it
@@ -113,14 +114,26 @@ class ClarusGenerateReportOperator(BaseOperator):
             zone=connection.timezone,
             variable_format=connection.variable_format,
         )
-        generated = durable.generate(
-            context, hook.client, report_id, variables, on_unknown_outcome=on_unknown_outcome
-        )
-        document_id = generated.document.id
-        if wait_for_completion:
-            wait = Wait(hook, document_id, interval=interval, timeout=timeout)
-            wait_for_document(self, wait, deferrable=deferrable, settled={"report_id": report_id})
-        return document_id
+        with self.working(
+            on_stop=lambda: durable.forget_if_cleared(context),
+            report_id=report_id,
+            tenant=connection.tenant,
+        ) as work:
+            document = durable.generate(
+                context, hook.client, report_id, variables, on_unknown_outcome=on_unknown_outcome
+            )
+            work.document_id = document.id
+            if wait_for_completion:
+                wait = Wait(hook, document.id, interval=interval, timeout=timeout)
+                wait_for_document(
+                    self,
+                    wait,
+                    context=context,
+                    deferrable=deferrable,
+                    settled={"report_id": report_id},
+                    known=document,
+                )
+        return document.id
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> int:
         """Take the trigger's event."""

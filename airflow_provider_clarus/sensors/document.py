@@ -18,9 +18,10 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_clarus.exceptions import ClarusError, ClarusTimeoutError
+from airflow_provider_clarus.exceptions import ClarusError
 from airflow_provider_clarus.hooks.clarus import ClarusHook
-from airflow_provider_clarus.triggers.deferral import wait_for_document
+from airflow_provider_clarus.stopping import Stoppable
+from airflow_provider_clarus.triggers.deferral import TRIGGER_FAILED, not_ended, wait_for_document
 from airflow_provider_clarus.variables import settle
 from airflow_provider_clarus.waiting.event import document_of
 from airflow_provider_clarus.waiting.wait import Wait
@@ -28,12 +29,8 @@ from airflow_provider_clarus.waiting.wait import Wait
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-#: What Airflow resumes a task with whose trigger broke or took too long, and what it then says of the latter.
-_TRIGGER_FAILED = "__fail__"
-_TRIGGER_TIMED_OUT = ("Trigger timeout", "Trigger/execution timeout")
 
-
-class ClarusDocumentSensor(BaseSensorOperator):
+class ClarusDocumentSensor(Stoppable, BaseSensorOperator):
     """Wait until a document is available, and return ``{"id", "status", "file_name", "file_type"}``.
 
     Fails at once, without retries, when Clarus could not generate it. An outage of Clarus ends no wait before
@@ -85,11 +82,14 @@ class ClarusDocumentSensor(BaseSensorOperator):
         """Look once, and go on waiting in the triggerer or here."""
         with self._failing_softly():
             deferrable = settle.flag(self.deferrable, "deferrable")
-            self._wait = self._new_wait()
+            self._wait = wait = self._new_wait()
             try:
-                if not deferrable:
-                    return self._poke_until_available(context)
-                return wait_for_document(self, self._wait, deferrable=True, settled={}).as_dict()
+                with self.working(document_id=wait.document_id, tenant=wait.tenant):
+                    if not deferrable:
+                        return self._poke_until_available(context)
+                    return wait_for_document(
+                        self, wait, context=context, deferrable=True, settled={}
+                    ).as_dict()
             finally:
                 self._wait = None
 
@@ -112,19 +112,14 @@ class ClarusDocumentSensor(BaseSensorOperator):
                 next_method, next_kwargs, context
             )
         except AirflowException as error:
-            if next_method != _TRIGGER_FAILED:
+            if next_method != TRIGGER_FAILED:
                 raise
             # To Airflow, both are a reason to skip, although a retry would mend a broken trigger.
             if self._skips(always=True):
                 raise AirflowSkipException(
                     f"The wait for document {self.document_id} broke off: {error}"
                 ) from error
-            if str(error) not in _TRIGGER_TIMED_OUT:
-                raise
-            raise ClarusTimeoutError(
-                f"Airflow ended the wait for document {self.document_id} at the deferral's time limit. Is a "
-                "triggerer running? Raise `timeout`, or clear this task to wait on."
-            ) from error
+            raise not_ended(f"document {self.document_id}", error) from error
 
     def _new_wait(self) -> Wait:
         document_id = settle.positive_id(self.document_id, "document_id")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,8 @@ from airflow_provider_clarus.hooks.clarus import ClarusHook
 from airflow_provider_clarus.landing.destination import check_library, fetch_connection, storage_path
 from airflow_provider_clarus.landing.names import destination_path
 from airflow_provider_clarus.landing.outlets import add_to_outlets
-from airflow_provider_clarus.triggers.deferral import wait_for_document
+from airflow_provider_clarus.stopping import Stoppable, Work
+from airflow_provider_clarus.triggers.deferral import GoesOn, wait_for_document
 from airflow_provider_clarus.variables import settle
 from airflow_provider_clarus.variables.run import variables_of_run
 from airflow_provider_clarus.variables.values import Variables
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
 
 
-class ClarusReportToObjectStorageOperator(BaseOperator):
+class ClarusReportToObjectStorageOperator(Stoppable, GoesOn, BaseOperator):
     """Generate a report, wait for its document and land its file, in one task.
 
     Deferred, it costs one worker start before the wait and one after it. Returns ``{"uri", "size", "sha256",
@@ -131,17 +133,21 @@ class ClarusReportToObjectStorageOperator(BaseOperator):
             zone=connection.timezone,
             variable_format=connection.variable_format,
         )
-        generated = durable.generate(
-            context,
-            hook.client,
-            settled["report_id"],
-            variables,
-            on_unknown_outcome=on_unknown_outcome,
-        )
-        wait = Wait(hook, generated.document.id, interval=interval, timeout=timeout)
         settled["subdomain"] = connection.tenant
-        available = wait_for_document(self, wait, deferrable=deferrable, settled=settled)
-        return self._land(hook, available, settled, context)
+        with self._working(context, settled) as work:
+            document = durable.generate(
+                context,
+                hook.client,
+                settled["report_id"],
+                variables,
+                on_unknown_outcome=on_unknown_outcome,
+            )
+            work.document_id = document.id
+            wait = Wait(hook, document.id, interval=interval, timeout=timeout)
+            available = wait_for_document(
+                self, wait, context=context, deferrable=deferrable, settled=settled, known=document
+            )
+            return self._land(hook, available, settled, context)
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Take the trigger's event, and land the file."""
@@ -151,7 +157,16 @@ class ClarusReportToObjectStorageOperator(BaseOperator):
         # An earlier release has settled nothing before it deferred.
         settled = settled or self._settled()
         hook = ClarusHook(settled["clarus_conn_id"], settled["subdomain"])
-        return self._land(hook, document, settled, context)
+        with self._working(context, settled) as work:
+            work.document_id = document.id
+            return self._land(hook, document, settled, context)
+
+    def _working(self, context: Context, settled: Mapping[str, Any]) -> AbstractContextManager[Work]:
+        return self.working(
+            on_stop=lambda: durable.forget_if_cleared(context),
+            report_id=settled["report_id"],
+            tenant=settled["subdomain"],
+        )
 
     def _settled(self) -> dict[str, Any]:
         """Return what the task uses on both sides of its wait."""

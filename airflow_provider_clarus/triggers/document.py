@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -111,6 +112,19 @@ class ClarusDocumentTrigger(BaseTrigger):
                 ClarusTransientError(f"The wait broke: {error!r}. A retry starts a new one."), settled
             )
         yield TriggerEvent(event)
+
+    async def on_kill(self) -> None:
+        """Say that a person's act ends the wait, and not the report (called by Airflow 3.3 and later)."""
+        report = ""
+        with suppress(ClarusError):
+            if report_id := self._settled().get("report_id"):
+                report = f"report {report_id}, as "
+        self.log.info(
+            "The task was told to stop waiting: %sdocument %s of tenant %r goes on in Clarus",
+            report,
+            self.document_id,
+            self.subdomain,
+        )
 
     def _settled(self) -> dict[str, Any]:
         try:

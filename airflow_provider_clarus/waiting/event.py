@@ -16,9 +16,11 @@ from contextlib import suppress
 from typing import Any
 
 from airflow_provider_clarus.api.models import Document
-from airflow_provider_clarus.exceptions import ClarusError, ClarusTransientError
+from airflow_provider_clarus.exceptions import ClarusError, ClarusTimeoutError, ClarusTransientError
 
 VERSION = 1
+#: In ``"settled"``: ``"execution_timeout"``, where that ends the wait before the task's own ``timeout``.
+ENDS_WITH = "ends_with"
 
 
 def event_of(outcome: Document | ClarusError, settled: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -40,9 +42,19 @@ def document_of(event: Mapping[str, Any] | None) -> Document:
         raise ClarusTransientError(
             f"The trigger sent no event that can be understood: {event!r}. Clear the task."
         )
+    if isinstance(outcome, ClarusTimeoutError) and settled_of(event).get(ENDS_WITH) == "execution_timeout":
+        raise cut_short(outcome)
     if isinstance(outcome, ClarusError):
         raise outcome
     return outcome
+
+
+def cut_short(error: ClarusTimeoutError) -> ClarusTransientError:
+    """Return the error of a wait that ended with the task's ``execution_timeout``, which Airflow retries."""
+    return ClarusTransientError(
+        f"The task's execution_timeout was over before its own timeout: {error} A retry has its time anew.",
+        **{**error.facts, "may_have_acted": False},
+    )
 
 
 def settled_of(event: Mapping[str, Any] | None) -> dict[str, Any]:

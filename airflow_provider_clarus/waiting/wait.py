@@ -52,6 +52,18 @@ class Wait:
         """When it ends, in seconds since the epoch."""
         return self._watch.deadline
 
+    @property
+    def remaining(self) -> float:
+        """Seconds until the deadline."""
+        return self._watch.deadline - time.time()
+
+    def end_by(self, end: float | None) -> bool:
+        """Bring the deadline forward to ``end``, in seconds since the epoch; say whether that is sooner."""
+        if end is None or end >= self._watch.deadline:
+            return False
+        self._watch.deadline = end
+        return True
+
     def look(self) -> Document | None:
         """Ask Clarus once; return the document when it is available, ``None`` while it is not yet.
 
@@ -66,18 +78,24 @@ class Wait:
             return None
         return self._watch.take(document, tenant=tenant, now=time.time())
 
-    def block(self) -> Document:
+    def block(self, *, look_at_once: bool = True) -> Document:
         """Look until the document is available, in this worker.
 
+        :param look_at_once: ``False``: it has only just been queued
         :raises ClarusTimeoutError: at the deadline, after one last look
         """
+        if not look_at_once:
+            self._sleep()
         while True:
             is_last_look = time.time() >= self._watch.deadline
             if document := self.look():
                 return document
             if is_last_look:
                 raise self.timed_out()
-            time.sleep(max(0.0, min(self.interval, self._watch.deadline - time.time())))
+            self._sleep()
+
+    def _sleep(self) -> None:
+        time.sleep(max(0.0, min(self.interval, self.remaining)))
 
     def timed_out(self) -> ClarusTimeoutError:
         """Return the error of a wait that has taken too long."""

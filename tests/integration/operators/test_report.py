@@ -3,12 +3,12 @@ from __future__ import annotations
 
 import math
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pendulum
 import pytest
-from airflow.providers.common.compat.sdk import DAG, AirflowFailException
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException, AirflowSensorTimeout
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider_clarus.exceptions import (
@@ -20,7 +20,8 @@ from airflow_provider_clarus.operators.report import ClarusGenerateReportOperato
 from airflow_provider_clarus.sandbox.faults import Fault
 from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.server import Sandbox
-from tests.integration.tasks import context, deferral, restored, run
+from airflow_provider_clarus.triggers.deferral import GRACE
+from tests.integration.tasks import Store, context, deferral, restored, run, task_instance
 
 DAY = {
     "data_interval_start": pendulum.datetime(2024, 3, 31, tz="Europe/London"),
@@ -87,13 +88,60 @@ def test_it_defers_with_a_deadline_and_without_a_secret(clarus_default: Sandbox)
     assert before <= arguments["since"] <= time.time()
     assert arguments["deadline"] == arguments["since"] + 900
     assert restored(deferred.trigger).serialize() == deferred.trigger.serialize()
-    # It has looked once, and queued nothing but the one report.
+    # It has queued nothing but the one report, and has not looked: that can hardly be ready.
+    assert [request.endpoint for request in clarus_default.requests] == ["token", "generate"]
+
+
+def test_it_does_not_defer_for_an_adopted_document_that_is_there(clarus_default: Sandbox) -> None:
+    store = Store()
+    waiting = {"wait_for_completion": True, "deferrable": True}
+    deferral(operator(**waiting), task_state_store=store)
+    clarus_default.documents[1].seconds = 0
+    assert operator(**waiting).execute(context(task_state_store=store)) == 1
     assert [request.endpoint for request in clarus_default.requests] == ["token", "generate", "graphql"]
 
 
-def test_it_does_not_defer_for_what_is_there_already(clarus_default: Sandbox) -> None:
-    clarus_default.add_report(Report(7, seconds=0))
-    assert operator(wait_for_completion=True, deferrable=True).execute(context()) == 1
+def test_a_deferral_ends_after_its_wait_also_without_a_triggerer(clarus_default: Sandbox) -> None:
+    clarus_default.add_report(Report(7, seconds=math.inf))
+    deferred = deferral(operator(wait_for_completion=True, deferrable=True, timeout=900))
+    assert 890 + GRACE < deferred.timeout.total_seconds() <= 900 + GRACE
+
+
+def test_what_is_left_of_execution_timeout_bounds_the_wait(clarus_default: Sandbox) -> None:
+    clarus_default.add_report(Report(7, seconds=math.inf))
+    ti = task_instance(start_date=datetime.now(timezone.utc) - timedelta(seconds=100))
+    limited = {"wait_for_completion": True, "timeout": 900, "execution_timeout": timedelta(seconds=160)}
+    deferred = deferral(operator(deferrable=True, **limited), ti=ti)
+    left = deferred.trigger.deadline - time.time()
+    assert 50 < left <= 60
+    assert deferred.timeout.total_seconds() <= 60 + GRACE
+    # The shorter of the two counts.
+    own = deferral(operator(deferrable=True, **(limited | {"timeout": 30})), ti=ti)
+    assert own.trigger.deadline - time.time() <= 30
+
+
+@pytest.mark.usefixtures("hurry")
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_the_end_of_execution_timeout_is_retried(clarus_default: Sandbox, deferrable: bool) -> None:
+    clarus_default.add_report(Report(7, seconds=math.inf))
+    ti = task_instance(start_date=datetime.now(timezone.utc) - timedelta(seconds=100))
+    limited = {
+        "wait_for_completion": True,
+        "deferrable": deferrable,
+        "poll_interval": 1,
+        "execution_timeout": timedelta(seconds=101),
+    }
+    with pytest.raises(
+        ClarusTransientError, match=r"execution_timeout was over .*Document 1 in tenant"
+    ) as raised:
+        run(lambda: operator(**limited), ti=ti)
+    assert not isinstance(raised.value, AirflowSensorTimeout | AirflowFailException)
+
+
+def test_a_wait_that_no_triggerer_has_ended_is_retried(clarus_default: Sandbox) -> None:
+    ti = task_instance(task_id="generate", map_index=-1, xcom_pull=lambda **_: 5)
+    with pytest.raises(ClarusTransientError, match=r"document 5: Trigger timeout.*retry goes on"):
+        operator().resume_execution("__fail__", {"error": "Trigger timeout"}, context(ti=ti))
 
 
 @pytest.mark.usefixtures("hurry")

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A task that is told to stop while it runs: it stops at once, leaves nothing behind, and says what goes on.
+
+On SIGTERM, Airflow 3 calls ``on_kill`` in the main thread, in the middle of whatever it does, and lets the
+task go on until SIGKILL follows some seconds later. So ``on_kill`` raises: what was under way is undone on
+the way out, and nothing more is sent.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout
+
+log = logging.getLogger(__name__)
+
+
+class TaskStopped(BaseException):
+    """The task is to stop now. No ``except Exception`` may take it for a failure of its own."""
+
+
+@dataclass
+class Work:
+    """What a task works on, as far as it knows."""
+
+    report_id: int | None = None
+    document_id: int | None = None
+    tenant: str | None = None
+
+    @property
+    def outlook(self) -> str:
+        """What becomes of it in Clarus, which cannot be told to stop."""
+        report = f"report {self.report_id} of tenant {self.tenant!r}"
+        document = f"document {self.document_id}"
+        if self.document_id is None:
+            return f"If Clarus was just asked for {report}, it goes on with it." if self.report_id else ""
+        if self.report_id is None:
+            return f"D{document[1:]} of tenant {self.tenant!r} stays in Clarus as it is."
+        return f"R{report[1:]} goes on in Clarus as {document}."
+
+
+class Stoppable:
+    """A mixin in front of an operator, which can be stopped while it is :meth:`working`."""
+
+    #: While it works: nothing is left of it in an operator that is copied or serialized afterwards.
+    _work: Work | None = None
+
+    def on_kill(self) -> None:
+        """Stop at once; after the work, or after its time is over, there is nothing to stop."""
+        if self._work:
+            raise TaskStopped(f"The task was told to stop. {self._work.outlook}")
+
+    @contextmanager
+    def working(self, on_stop: Callable[[], Any] = lambda: None, **known: Any) -> Iterator[Work]:
+        """Let what is done inside be stopped, and say then what goes on in Clarus.
+
+        :param on_stop: is called when it was stopped, and not when its time was over
+        :param known: of the :class:`Work`
+        """
+        work = self._work = Work(**known)
+        try:
+            yield work
+        except TaskStopped as stopped:
+            self._work = None
+            log.warning("%s", stopped)
+            on_stop()
+            raise
+        except AirflowTaskTimeout:
+            self._work = None
+            log.warning("The task's execution_timeout is over. %s", work.outlook)
+            raise
+        finally:
+            self._work = None

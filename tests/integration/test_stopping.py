@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SIGTERM in the middle of a task: a real process, which Airflow's own handler tells to stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_clarus.sandbox.faults import Fault
+from airflow_provider_clarus.sandbox.reports import Report
+from airflow_provider_clarus.sandbox.server import Sandbox
+
+# As airflow.sdk.execution_time.task_runner does: on SIGTERM it calls on_kill, and nothing else.
+TASK = """
+import logging, signal, sys
+from tests.integration.tasks import context
+from airflow_provider_clarus.operators.document import ClarusDownloadDocumentOperator
+from airflow_provider_clarus.operators.report import ClarusGenerateReportOperator
+from airflow_provider_clarus.sensors.document import ClarusDocumentSensor
+from airflow_provider_clarus.transfers.clarus_to_object_storage import ClarusReportToObjectStorageOperator
+
+logging.basicConfig(level=logging.INFO, stream=sys.stdout)
+task = {task}
+signal.signal(signal.SIGTERM, lambda number, frame: task.on_kill())
+try:
+    task.execute(context())
+except BaseException as error:
+    print("ended with", type(error).__name__, flush=True)
+else:
+    print("ended well", flush=True)
+"""
+TRANSFER = (
+    "ClarusReportToObjectStorageOperator(task_id='t', report_id=7, destination='file://{folder}/a.csv', "
+    "deferrable=False, poll_interval=30)"
+)
+DOWNLOAD = "ClarusDownloadDocumentOperator(task_id='t', document_id=1, destination='file://{folder}/a.csv')"
+SENSOR = "ClarusDocumentSensor(task_id='t', document_id=1, deferrable=False, poke_interval=30)"
+
+
+@pytest.fixture
+def stopped(clarus_default: Sandbox, tmp_path: Path) -> Callable[..., str]:
+    """Run a task in a process of its own, stop it when a condition holds, and return what it said."""
+
+    def run(task: str, when: Callable[[], Any]) -> str:
+        code = TASK.format(task=task.format(folder=tmp_path))
+        with subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", code],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=dict(os.environ),
+        ) as process:
+            deadline = time.monotonic() + 60
+            while not when():
+                assert process.poll() is None, process.communicate()[0]
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            time.sleep(0.3)
+            process.send_signal(signal.SIGTERM)
+            try:
+                # Airflow sends SIGKILL after five.
+                said, _ = process.communicate(timeout=4.5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+        return said
+
+    return run
+
+
+def test_a_download_stops_and_publishes_nothing(
+    clarus_default: Sandbox, stopped: Callable[..., str], tmp_path: Path
+) -> None:
+    clarus_default.add_report(Report(8, seconds=0, size=200_000))
+    clarus_default.add_documents(1, 8)
+    clarus_default.inject(Fault("file", delay=3))
+    said = stopped(DOWNLOAD, lambda: clarus_default.count("file"))
+    assert "ended with TaskStopped" in said
+    assert "Document 1 of tenant 'acme' stays in Clarus" in said
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("task", [TRANSFER, SENSOR], ids=["transfer", "sensor"])
+def test_a_wait_stops_and_says_what_goes_on(
+    clarus_default: Sandbox, stopped: Callable[..., str], task: str
+) -> None:
+    if task is SENSOR:
+        clarus_default.add_documents(1, 7)
+        clarus_default.documents[1].seconds = 60
+    clarus_default.add_report(Report(7, seconds=60))
+    seen = "graphql" if task is SENSOR else "generate"
+    said = stopped(task, lambda: clarus_default.count(seen) and clarus_default.documents)
+    assert "ended with TaskStopped" in said
+    assert "ocument 1" in said.partition("told to stop")[2]
+    assert "tenant 'acme'" in said.partition("told to stop")[2]
+
+
+def test_no_report_is_asked_for_after_it(clarus_default: Sandbox, stopped: Callable[..., str]) -> None:
+    clarus_default.inject(Fault("token", delay=1))
+    said = stopped(TRANSFER, lambda: clarus_default.count("token"))
+    assert "ended with TaskStopped" in said
+    time.sleep(1)
+    assert clarus_default.count("generate") == 0
+
+
+def test_a_request_under_way_is_not_waited_for(clarus_default: Sandbox, stopped: Callable[..., str]) -> None:
+    clarus_default.inject(Fault("generate", acts=True, delay=20))
+    said = stopped(TRANSFER, lambda: clarus_default.count("generate"))
+    assert "If Clarus was just asked for report 7 of tenant 'acme', it goes on with it." in said
+    assert clarus_default.count("generate") == 1
