@@ -256,7 +256,7 @@ class _Task:
             )
 
 
-_LOOK = "Look for its document in Clarus; clear this task to generate it anew."
+_LOOK = "Look for its document in Clarus; clear the task that generates it, this one, to do so anew."
 
 
 def _publish(context: Context, document: Document) -> None:

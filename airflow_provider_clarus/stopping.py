@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A task that is told to stop while it runs: it stops at once, leaves nothing behind, and says what goes on.
+"""A task at work: each failure names what it worked on; told to stop, it stops at once and leaves nothing.
 
 On SIGTERM, Airflow 3 calls ``on_kill`` in the main thread, in the middle of whatever it does, and lets the
 task go on until SIGKILL follows some seconds later. So ``on_kill`` raises: what was under way is undone on
@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
+
+from airflow_provider_clarus.exceptions import ClarusError
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +44,32 @@ class Work:
             return f"D{document[1:]} of tenant {self.tenant!r} stays in Clarus as it is."
         return f"R{report[1:]} goes on in Clarus as {document}."
 
+    def __str__(self) -> str:
+        return ", ".join(self._known())
+
+    def logger(self, name: str) -> logging.LoggerAdapter[logging.Logger]:
+        """Return a logger each line of which names what is worked on."""
+        return _Named(logging.getLogger(name), {"work": self})
+
+    def name(self, error: ClarusError) -> None:
+        """Let an error know, and its message say, what was worked on, as far as they do not already."""
+        said = str(error).lower()
+        error.report_id = error.report_id or self.report_id
+        error.document_id = error.document_id or self.document_id
+        error.tenant = error.tenant or self.tenant
+        if missing := [words for words in self._known() if words.lower() not in said]:
+            error.args = (f"{error} ({', '.join(missing)})", *error.args[1:])
+
+    def _known(self) -> list[str]:
+        known = {"report": self.report_id, "document": self.document_id, "tenant": self.tenant}
+        return [f"{name} {value!r}" for name, value in known.items() if value is not None]
+
+
+class _Named(logging.LoggerAdapter):  # type: ignore[type-arg]  # Python 3.10 takes none
+    def process(self, msg: Any, kwargs: Any) -> tuple[Any, Any]:
+        work = str((self.extra or {})["work"]).replace("%", "%%")
+        return f"{msg} ({work})", kwargs
+
 
 class Stoppable:
     """A mixin in front of an operator, which can be stopped while it is :meth:`working`."""
@@ -68,6 +96,13 @@ class Stoppable:
             self._work = None
             log.warning("%s", stopped)
             on_stop()
+            raise
+        except ClarusError as error:
+            work.name(error)
+            raise
+        except Exception:
+            # A storage's own error knows nothing of Clarus.
+            log.error("What failed: %s", work)
             raise
         except AirflowTaskTimeout:
             self._work = None

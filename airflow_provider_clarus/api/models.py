@@ -85,7 +85,8 @@ def finished(
     if document.status is DocumentStatus.FAILED:
         raise ClarusReportFailedError(
             f"Clarus could not generate document {document_id} in tenant {tenant!r}: its status is 'failed'. "
-            "Run the report in Clarus with the same variables to see why, then clear this task.",
+            "Run the report in Clarus with the same variables to see why. Then clear the task that generated "
+            "it: one that only waits for it would wait for the same document.",
             document_id=document_id,
             tenant=tenant,
         )

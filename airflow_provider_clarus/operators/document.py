@@ -72,7 +72,7 @@ class ClarusDownloadDocumentOperator(Stoppable, BaseOperator):
         fetch_connection(destination_path(destination, None, document_id))
         hook = ClarusHook(clarus_conn_id, settle.tenant(self.subdomain))
         tenant = hook.client.connection.tenant
-        with self.working(document_id=document_id, tenant=tenant):
+        with self.working(document_id=document_id, tenant=tenant) as work:
             document = hook.get_document(document_id)
             # One that the read replica does not show is asked for all the same: the download call knows best.
             if document and not finished(document, document_id=document_id, tenant=tenant, missing_for=0):
@@ -81,7 +81,7 @@ class ClarusDownloadDocumentOperator(Stoppable, BaseOperator):
                     "available yet. Wait for it with a ClarusDocumentSensor before this task."
                 )
             result = land_document(
-                hook, document_id, document, destination, overwrite=overwrite, log=self.log
+                hook, document_id, document, destination, overwrite=overwrite, log=work.logger(__name__)
             )
             add_to_outlets(context, self.outlets, result)
             return result

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator, conf
 
 from airflow_provider_clarus import durable
-from airflow_provider_clarus.exceptions import concerning
 from airflow_provider_clarus.hooks.clarus import ClarusHook
 from airflow_provider_clarus.stopping import Stoppable
 from airflow_provider_clarus.triggers.deferral import GoesOn, wait_for_document
@@ -137,5 +136,5 @@ class ClarusGenerateReportOperator(Stoppable, GoesOn, BaseOperator):
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> int:
         """Take the trigger's event."""
-        with concerning(report_id=settled_of(event).get("report_id")):
+        with self.working(report_id=settled_of(event).get("report_id")):
             return document_of(event).id

@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import BaseOperator, conf
 
 from airflow_provider_clarus import durable
 from airflow_provider_clarus.api.models import Document
-from airflow_provider_clarus.exceptions import ClarusInputError, concerning
+from airflow_provider_clarus.exceptions import ClarusInputError
 from airflow_provider_clarus.hooks.clarus import ClarusHook
 from airflow_provider_clarus.landing.destination import check_library, fetch_connection, storage_path
 from airflow_provider_clarus.landing.names import destination_path
@@ -147,19 +147,19 @@ class ClarusReportToObjectStorageOperator(Stoppable, GoesOn, BaseOperator):
             available = wait_for_document(
                 self, wait, context=context, deferrable=deferrable, settled=settled, known=document
             )
-            return self._land(hook, available, settled, context)
+            return self._land(hook, available, settled, context, work)
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Take the trigger's event, and land the file."""
         settled = settled_of(event)
-        with concerning(report_id=settled.get("report_id")):
+        with self.working(report_id=settled.get("report_id")):
             document = document_of(event)
         # An earlier release has settled nothing before it deferred.
         settled = settled or self._settled()
         hook = ClarusHook(settled["clarus_conn_id"], settled["subdomain"])
         with self._working(context, settled) as work:
             work.document_id = document.id
-            return self._land(hook, document, settled, context)
+            return self._land(hook, document, settled, context, work)
 
     def _working(self, context: Context, settled: Mapping[str, Any]) -> AbstractContextManager[Work]:
         return self.working(
@@ -179,7 +179,12 @@ class ClarusReportToObjectStorageOperator(Stoppable, GoesOn, BaseOperator):
         }
 
     def _land(
-        self, hook: ClarusHook, document: Document, settled: Mapping[str, Any], context: Context
+        self,
+        hook: ClarusHook,
+        document: Document,
+        settled: Mapping[str, Any],
+        context: Context,
+        work: Work,
     ) -> dict[str, Any]:
         from airflow_provider_clarus.landing.document import land_document
 
@@ -189,7 +194,7 @@ class ClarusReportToObjectStorageOperator(Stoppable, GoesOn, BaseOperator):
             document,
             settled["destination"],
             overwrite=settled["overwrite"],
-            log=self.log,
+            log=work.logger(__name__),
         )
         add_to_outlets(context, self.outlets, result | {"report_id": settled["report_id"]})
         return result

@@ -40,7 +40,7 @@ def document_of(event: Mapping[str, Any] | None) -> Document:
     outcome = _outcome(event)
     if outcome is None:
         raise ClarusTransientError(
-            f"The trigger sent no event that can be understood: {event!r}. Clear the task."
+            f"The trigger sent no event that can be understood: {event!r}. A retry goes on."
         )
     if isinstance(outcome, ClarusTimeoutError) and settled_of(event).get(ENDS_WITH) == "execution_timeout":
         raise cut_short(outcome)

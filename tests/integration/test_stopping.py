@@ -39,10 +39,10 @@ else:
 """
 TRANSFER = (
     "ClarusReportToObjectStorageOperator(task_id='t', report_id=7, destination='file://{folder}/a.csv', "
-    "deferrable=False, poll_interval=30)"
+    "deferrable=False, poll_interval=120)"
 )
 DOWNLOAD = "ClarusDownloadDocumentOperator(task_id='t', document_id=1, destination='file://{folder}/a.csv')"
-SENSOR = "ClarusDocumentSensor(task_id='t', document_id=1, deferrable=False, poke_interval=30)"
+SENSOR = "ClarusDocumentSensor(task_id='t', document_id=1, deferrable=False, poke_interval=120)"
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def stopped(clarus_default: Sandbox, tmp_path: Path) -> Callable[..., str]:
             text=True,
             env=dict(os.environ),
         ) as process:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 240
             while not when():
                 assert process.poll() is None, process.communicate()[0]
                 assert time.monotonic() < deadline
@@ -66,8 +66,8 @@ def stopped(clarus_default: Sandbox, tmp_path: Path) -> Callable[..., str]:
             time.sleep(0.3)
             process.send_signal(signal.SIGTERM)
             try:
-                # Airflow sends SIGKILL after five.
-                said, _ = process.communicate(timeout=4.5)
+                # Long before what it waits for would come, also on a busy machine.
+                said, _ = process.communicate(timeout=60)
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise
@@ -81,7 +81,7 @@ def test_a_download_stops_and_publishes_nothing(
 ) -> None:
     clarus_default.add_report(Report(8, seconds=0, size=200_000))
     clarus_default.add_documents(1, 8)
-    clarus_default.inject(Fault("file", delay=3))
+    clarus_default.inject(Fault("file", delay=120))
     said = stopped(DOWNLOAD, lambda: clarus_default.count("file"))
     assert "ended with TaskStopped" in said
     assert "Document 1 of tenant 'acme' stays in Clarus" in said
@@ -94,8 +94,8 @@ def test_a_wait_stops_and_says_what_goes_on(
 ) -> None:
     if task is SENSOR:
         clarus_default.add_documents(1, 7)
-        clarus_default.documents[1].seconds = 60
-    clarus_default.add_report(Report(7, seconds=60))
+        clarus_default.documents[1].seconds = 600
+    clarus_default.add_report(Report(7, seconds=600))
     seen = "graphql" if task is SENSOR else "generate"
     said = stopped(task, lambda: clarus_default.count(seen) and clarus_default.documents)
     assert "ended with TaskStopped" in said
@@ -104,15 +104,14 @@ def test_a_wait_stops_and_says_what_goes_on(
 
 
 def test_no_report_is_asked_for_after_it(clarus_default: Sandbox, stopped: Callable[..., str]) -> None:
-    clarus_default.inject(Fault("token", delay=1))
+    clarus_default.inject(Fault("token", delay=10))
     said = stopped(TRANSFER, lambda: clarus_default.count("token"))
     assert "ended with TaskStopped" in said
-    time.sleep(1)
     assert clarus_default.count("generate") == 0
 
 
 def test_a_request_under_way_is_not_waited_for(clarus_default: Sandbox, stopped: Callable[..., str]) -> None:
-    clarus_default.inject(Fault("generate", acts=True, delay=20))
+    clarus_default.inject(Fault("generate", acts=True, delay=120))
     said = stopped(TRANSFER, lambda: clarus_default.count("generate"))
     assert "If Clarus was just asked for report 7 of tenant 'acme', it goes on with it." in said
     assert clarus_default.count("generate") == 1
