@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
+from functools import partial
 from typing import Any
 
 import requests
@@ -13,7 +14,7 @@ from airflow_provider_clarus.api._catalogue import Catalogue
 from airflow_provider_clarus.api.documents import DocumentList
 from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.api.reports import Report, create_report
-from airflow_provider_clarus.auth.tokens import TokenSource
+from airflow_provider_clarus.auth.tokens import AccessToken, TokenSource
 from airflow_provider_clarus.connection.connection import ClarusConnection
 from airflow_provider_clarus.exceptions import (
     ClarusAuthError,
@@ -31,6 +32,8 @@ from airflow_provider_clarus.variables.settle import positive_id
 
 #: Tries of one call, the first included.
 ATTEMPTS = 5
+#: Tokens of other processes that are tried in a row: each may have been ended by the next sign-in.
+FOUND_TOKENS = 5
 
 
 class ClarusClient:
@@ -236,13 +239,17 @@ class ClarusClient:
 
     def _authorized(self, method: str, path: str, body: Any, doing: str) -> requests.Response:
         token = self._token(self._tokens.get)
-        try:
-            return self._send(method, path, body, doing, token)
-        except ClarusAuthError:
-            # It may have been ended before its time: by a sign-in of the API user, or by another process.
-            return self._send(method, path, body, doing, self._token(lambda: self._tokens.renew(token)))
+        for _ in range(FOUND_TOKENS):
+            try:
+                return self._send(method, path, body, doing, token)
+            except ClarusAuthError:
+                # It may have been ended before its time: by a sign-in of the API user, or by another process.
+                token = self._token(partial(self._tokens.renew, token))
+            if token.is_new:
+                break
+        return self._send(method, path, body, doing, token)
 
-    def _token(self, source: Callable[[], str]) -> str:
+    def _token(self, source: Callable[[], AccessToken]) -> AccessToken:
         try:
             return source()
         except ClarusTransientError as error:

@@ -140,10 +140,12 @@ class TokenSource:
         if bound and not bound.left:
             return
         self._failure = Failure.of(error)
+        if isinstance(error, ClarusAuthError):
+            # Perhaps the server takes another form now.
+            self._token.pop("token_auth", None)
         for slot in filter(None, slots):
             content = slot.read()
             if isinstance(error, ClarusAuthError):
-                # Perhaps the server takes another form now.
                 content.pop("token_auth", None)
             slot.write(content | self._failure.as_dict())
 

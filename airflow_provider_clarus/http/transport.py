@@ -72,10 +72,7 @@ class BoundedAdapter(HTTPAdapter):
 
 
 class PlainAdapter(BoundedAdapter):
-    """Plain HTTP for a server without TLS, asked for as ``https://``.
-
-    oauthlib refuses ``http://`` URLs, and its only switch is an environment variable of the whole process.
-    """
+    """Plain HTTP for a server without TLS, which a session of ours knows as ``https://``."""
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         """Send a request to the same place without TLS."""

@@ -173,6 +173,30 @@ def test_a_revoked_token_is_replaced_once(client: ClarusClient, sandbox: Sandbox
     assert len(sandbox.documents) == 1
 
 
+def test_two_sign_ins_of_the_api_user_in_a_row_fail_no_task(connect: Connect, sandbox: Sandbox) -> None:
+    task, another = connect(), connect()
+    task.graphql(READS)
+    sandbox.revoke_tokens()
+    another.graphql(READS)
+    sandbox.revoke_tokens()
+    asked = len(sandbox.requests)
+    task.generate_report(7)
+    # With its own token, with the one that the other has got meanwhile, and with a new one.
+    assert [(request.endpoint, request.status) for request in sandbox.requests[asked:]] == [
+        *(("generate", 401), ("generate", 401)),
+        *(("token", 200), ("generate", 200)),
+    ]
+
+
+def test_a_new_token_that_is_refused_too_is_final(connect: Connect, sandbox: Sandbox) -> None:
+    task = connect()
+    task.graphql(READS)
+    sandbox.inject(Fault("generate", before=sandbox.revoke_tokens))
+    with pytest.raises(ClarusAuthError):
+        task.generate_report(7)
+    assert (sandbox.count("generate"), sandbox.count("token")) == (2, 2)
+
+
 def test_a_second_refusal_is_final(client: ClarusClient, sandbox: Sandbox) -> None:
     sandbox.inject(Fault("graphql", status=401, body={"error": "This user may not."}))
     with pytest.raises(ClarusAuthError, match=r"401: This user may not\..*credentials"):
