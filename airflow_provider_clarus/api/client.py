@@ -123,7 +123,9 @@ class ClarusClient:
 
     def get_document(self, document_id: int) -> Document | None:
         """Return a document, ``None`` when the read replica does not show it (yet)."""
-        return self.get_documents([document_id]).get(int(document_id))
+        document_id = positive_id(document_id, "document_id")
+        with concerning(document_id=document_id):
+            return self.get_documents([document_id]).get(document_id)
 
     def get_documents(self, document_ids: Iterable[int]) -> dict[int, Document]:
         """Return those of the documents that the read replica shows, by id, with one request per 100.

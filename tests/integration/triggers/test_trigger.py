@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.module_loading import import_string
 
 from airflow_provider_clarus import exceptions
 from airflow_provider_clarus.api.models import Document
@@ -153,3 +154,17 @@ def test_an_error_that_nobody_foresaw_is_an_event_too(monkeypatch: pytest.Monkey
     assert settled_of(event) == {"report_id": 7}
     with pytest.raises(ClarusTransientError, match="can't start new thread"):
         document_of(event)
+
+
+def test_a_trigger_that_waits_in_a_database_since_the_first_version_loads(clarus_default: Sandbox) -> None:
+    kept = {
+        "document_id": 3,
+        "clarus_conn_id": "clarus_default",
+        "subdomain": None,
+        "poll_interval": 10.0,
+        "since": 1_700_000_000.0,
+        "deadline": 1_700_003_600.0,
+    }
+    trigger = import_string("airflow_provider_clarus.triggers.document.ClarusDocumentTrigger")(**kept)
+    _, arguments = trigger.serialize()
+    assert {name: arguments[name] for name in kept} == kept
