@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow.providers.common.compat.sdk import AirflowFailException
 
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: Of the task state store: ``{"max_tries", "doubts"}``, and of a document that is known also ``{"id",
-#: "request", "queued_at"}``. A doubt is a try of which nobody knows whether it has queued a report: ``{"try",
-#: "at"}``, and ``"error"`` where it could still say why.
+#: "report_id", "request", "queued_at"}``. A doubt is a try of which nobody knows whether it has queued a
+#: report: ``{"try", "at"}``, and ``"error"`` where it could still say why.
 KEY = "clarus_document"
 #: What a task can want when nobody knows whether Clarus has queued its report.
 ON_UNKNOWN_OUTCOME = ("retry", "fail")
@@ -50,26 +50,39 @@ class OutcomeStaysUnknownError(ClarusOutcomeUnknownError, AirflowFailException):
     """The same, where the task wants no second document: a person decides, and Airflow retries nothing."""
 
 
+class Generated(NamedTuple):
+    """A document that a task waits for.
+
+    :param report_id: what it is generated of
+    """
+
+    document: Document
+    report_id: int
+
+
 def generate(
     context: Context,
     client: ClarusClient,
-    report_id: int,
+    report: int | str,
     variables: Sequence[Mapping[str, str]],
     *,
+    find: Callable[[], int],
     on_unknown_outcome: str = ON_UNKNOWN_OUTCOME[0],
-) -> Document:
+) -> Generated:
     """Return the document of an earlier try of this task, or else queue the report and keep its document.
 
+    :param report: as the task names it: by its id, or by its name
     :param variables: ``{"name", "value"}`` each
+    :param find: is called when the report is about to be queued, and only then; returns its id, or raises
     :param on_unknown_outcome: ``"retry"``: what may have been queued, or not, is queued again by the task's
         retries. ``"fail"``: the task fails without them
     :raises ClarusOutcomeUnknownError: when the report may be queued or not
     :raises ClarusError: as :meth:`airflow_provider_clarus.api.client.ClarusClient.generate_report`
     """
-    task = _Task(context, client, report_id, variables, fails=on_unknown_outcome == "fail")
-    document = task.adopt() or task.queue()
-    _publish(context, document)
-    return document
+    task = _Task(context, client, report, variables, fails=on_unknown_outcome == "fail")
+    generated = task.adopt() or task.queue(find)
+    _publish(context, generated.document)
+    return generated
 
 
 def forget_if_cleared(context: Context) -> None:
@@ -100,7 +113,7 @@ class _Task:
         self,
         context: Context,
         client: ClarusClient,
-        report_id: int,
+        report: int | str,
         variables: Sequence[Mapping[str, str]],
         *,
         fails: bool,
@@ -111,16 +124,16 @@ class _Task:
         self._max_tries: int = getattr(ti, "max_tries", None) or 0
         self._try: int = getattr(ti, "try_number", None) or 1
         self._client = client
-        self._report_id = report_id
+        self._report_id = report if isinstance(report, int) else None
         self._variables = variables
         self._fails = fails
-        self._what = f"report {report_id} of tenant {client.connection.tenant!r}"
-        self._request = {"report_id": report_id, "tenant": client.connection.tenant, "variables": variables}
+        self._what = f"report {report!r} of tenant {client.connection.tenant!r}"
+        self._request = {"report_id": report, "tenant": client.connection.tenant, "variables": variables}
         kept: Any = (self._store and self._store.get(KEY)) or {}
         self._kept: dict[str, Any] = kept if kept.get("max_tries") == self._max_tries else {}
         self._doubts: list[dict[str, Any]] = self._kept.get("doubts", [])
 
-    def adopt(self) -> Document | None:
+    def adopt(self) -> Generated | None:
         """Return the document that a failed try of this task has queued, if there is one to go on with."""
         if cleared := self._kept.get("cleared"):
             log.info("The task was cleared while it worked on document %s: generating anew", cleared)
@@ -156,17 +169,20 @@ class _Task:
             self._what,
             document.status.value,
         )
-        return document
+        # An earlier release knew reports by their ids alone, and kept them there.
+        report_id = self._kept.get("report_id", self._request["report_id"])
+        return Generated(document, report_id)
 
-    def queue(self) -> Document:
+    def queue(self, find: Callable[[], int]) -> Generated:
         """Queue the report, and keep what is known of it before and after."""
         if self._doubts:
             self._doubt()
+        report_id = find()
         now = time.time()
         doubt = {"try": self._try, "at": now}
         self._keep({"doubts": [*self._doubts, doubt]}, before=True)
         try:
-            document = self._client.generate_report(self._report_id, self._variables)
+            document = self._client.generate_report(report_id, self._variables)
         except ClarusOutcomeUnknownError as error:
             self._keep({"doubts": [*self._doubts, doubt | {"error": _short(error)}]})
             raise self._unknown(error, now) from error
@@ -174,15 +190,23 @@ class _Task:
             # Nothing was queued, so there is nothing to be told of this try.
             self._keep({"doubts": self._doubts})
             raise
-        self._keep({"doubts": [], "id": document.id, "request": self._request, "queued_at": time.time()})
+        self._keep(
+            {
+                "doubts": [],
+                "id": document.id,
+                "report_id": report_id,
+                "request": self._request,
+                "queued_at": time.time(),
+            }
+        )
         log.info(
             "Report %d of tenant %r is queued as document %d, with %s",
-            self._report_id,
+            report_id,
             self._client.connection.tenant,
             document.id,
             self._variables or "its stored variables",
         )
-        return document
+        return Generated(document, report_id)
 
     def _doubt(self) -> None:
         """Say what is not known of the earlier tries; go no further where the task wants that."""

@@ -55,7 +55,7 @@ _Named = TypeVar("_Named", Report, ReportQuery)
 class Catalogue:
     """Finds a tenant's reports. Each method raises a ``ClarusError`` where the lists cannot be read.
 
-    :param graphql: runs a query with variables, in so many ``attempts``, and returns its ``data``
+    :param graphql: runs a query with variables, and returns its ``data``
     """
 
     def __init__(self, graphql: Callable[..., Mapping[str, Any]], tenant: str) -> None:
@@ -63,18 +63,15 @@ class Catalogue:
         self._tenant = tenant
         self._taken = _Taken()
 
-    def by_id(self, report_id: int, *, attempts: int | None = None) -> Report | None:
-        """Return a report, ``None`` when the list does not show it; with one request where that is taken.
-
-        :param attempts: tries of each request, instead of the client's
-        """
+    def by_id(self, report_id: int) -> Report | None:
+        """Return a report, ``None`` when the list does not show it; with one request where that is taken."""
         report_id = positive_id(report_id, "report_id")
 
         def find() -> Iterator[Report]:
             if self._taken.id_filter:
-                reports = self._reports({"id": {"eq": str(report_id)}}, size=1, attempts=attempts)
+                reports = self._reports({"id": {"eq": str(report_id)}}, size=1)
             else:
-                reports = self._reports({}, attempts=attempts)
+                reports = self._reports({})
             return itertools.islice((report for report in reports if report.id == report_id), 1)
 
         ways = [
@@ -83,23 +80,20 @@ class Catalogue:
             for text in self._from(self._taken.text)
         ]
         found = self._in_one_of(ways, find)
-        return self._with_text(found, attempts=attempts)[0] if found else None
+        return self._with_text(found)[0] if found else None
 
-    def by_name(self, name: str, *, attempts: int | None = None) -> Report:
+    def by_name(self, name: str) -> Report:
         """Return the one report of exactly that name.
 
-        :param attempts: tries of each request, instead of the client's
         :raises ClarusNotFoundError: when there is none; the message shows the nearest names
         :raises ClarusInputError: when there are several; the message shows their ids
         """
         if not isinstance(name, str) or not name.strip():
             raise ClarusInputError(f"A report's name is {name!r}; it must be a text that is not empty.")
         wanted = {"name": {"eq": name}}
-        found = self._list(lambda: self._reports(wanted, size=SMALL_PAGE_SIZE, attempts=attempts))
-        report = self._the_one(
-            name, "report", found, lambda: self._list(lambda: self._reports({}, attempts=attempts))
-        )
-        return self._with_text([report], attempts=attempts)[0]
+        found = self._list(lambda: self._reports(wanted, size=SMALL_PAGE_SIZE))
+        report = self._the_one(name, "report", found, lambda: self._list(lambda: self._reports({})))
+        return self._with_text([report])[0]
 
     def one(self, id_or_name: int | str) -> Report:
         """Return the one report of an id, or of a name; digits are an id.
@@ -219,19 +213,15 @@ class Catalogue:
             self._taken = before
             raise
 
-    def _reports(
-        self, wanted: Mapping[str, Any], *, size: int = PAGE_SIZE, attempts: int | None = None
-    ) -> Iterator[Report]:
+    def _reports(self, wanted: Mapping[str, Any], *, size: int = PAGE_SIZE) -> Iterator[Report]:
         query = REPORTS_WITH_TEXT_QUERY if self._taken.text else REPORTS_QUERY
-        return self._pages(_Reading("reports", Report.from_graphql, query, wanted, size, attempts))
+        return self._pages(_Reading("reports", Report.from_graphql, query, wanted, size))
 
-    def _queries(self, wanted: Mapping[str, Any], *, attempts: int | None = None) -> Iterator[ReportQuery]:
-        reading = _Reading(
-            "report_queries", ReportQuery.from_graphql, QUERIES_QUERY, wanted, attempts=attempts
-        )
+    def _queries(self, wanted: Mapping[str, Any]) -> Iterator[ReportQuery]:
+        reading = _Reading("report_queries", ReportQuery.from_graphql, QUERIES_QUERY, wanted)
         return self._pages(reading)
 
-    def _with_text(self, reports: Sequence[Report], *, attempts: int | None = None) -> list[Report]:
+    def _with_text(self, reports: Sequence[Report]) -> list[Report]:
         """Return the reports with the variables of their queries, where these have to be asked for apart.
 
         A report can be used without.
@@ -241,7 +231,7 @@ class Catalogue:
             return list(reports)
         wanted = {"name": {"eq": names.pop()}} if len(names) == 1 else {}
         try:
-            queries = self._list(lambda: self._queries(wanted, attempts=attempts))
+            queries = self._list(lambda: self._queries(wanted))
         except ClarusError as error:
             log.warning("%s So it is not known what the reports declare.", error)
             return list(reports)
@@ -266,7 +256,7 @@ class Catalogue:
         """Return some rows, and the cursor to those after them, if there are any."""
         size = min(reading.size, self._taken.page_size)
         asked = {"filter": reading.wanted, "first": size, "after": after}
-        data = self._graphql(reading.query, asked, attempts=reading.attempts)
+        data = self._graphql(reading.query, asked)
         with documented_shape(f"read {reading.what} of tenant {self._tenant!r}", data):
             page = data[reading.what]["all"]
             rows = [reading.parse(edge["node"]) for edge in page["edges"]]
@@ -293,7 +283,6 @@ class _Reading:
     query: str
     wanted: Mapping[str, Any]
     size: int = PAGE_SIZE
-    attempts: int | None = None
 
 
 def _is_id(id_or_name: object) -> bool:

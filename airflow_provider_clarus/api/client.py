@@ -63,8 +63,11 @@ class ClarusClient:
         # Keeps requests from putting a .netrc entry in the place of the bearer.
         self._session.auth = lambda request: request
         transport.mount(self._session, connection.base_url)
-        self.reports = Catalogue(self.graphql, connection.tenant)
-        self._documents = DocumentList(self.graphql, self.get_download_url, connection.tenant)
+        self._make_lists()
+
+    def _make_lists(self) -> None:
+        self.reports = Catalogue(self.graphql, self.connection.tenant)
+        self._documents = DocumentList(self.graphql, self.get_download_url, self.connection.tenant)
 
     def for_tenant(self, subdomain: str | None) -> ClarusClient:
         """Return a client of another tenant, which shares this one's token and connections to the server.
@@ -74,15 +77,14 @@ class ClarusClient:
         """
         other = copy(self)
         other.connection = self.connection.for_tenant(subdomain)
-        other.reports = Catalogue(other.graphql, other.connection.tenant)
-        other._documents = DocumentList(other.graphql, other.get_download_url, other.connection.tenant)
+        other._make_lists()
         return other
 
     def once(self) -> ClarusClient:
         """Return a client of the same tenant, token and connections that tries each call once."""
         other = copy(self)
         other._attempts = 1
-        other._documents = DocumentList(other.graphql, other.get_download_url, other.connection.tenant)
+        other._make_lists()
         return other
 
     @property
@@ -146,18 +148,15 @@ class ClarusClient:
             with documented_shape(doing, "(not shown: it may hold the URL)"):
                 return str(answer["url"])
 
-    def graphql(
-        self, query: str, variables: Mapping[str, Any] | None = None, *, attempts: int | None = None
-    ) -> dict[str, Any]:
+    def graphql(self, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Run a GraphQL query and return its ``data``.
 
-        :param attempts: tries, instead of this client's
         :raises ClarusRejectedError: when the answer has ``errors``, although its HTTP status is 200
         """
         doing = f"read from tenant {self.connection.tenant!r}"
         body = {"query": query, "variables": dict(variables or {})}
         with concerning(tenant=self.connection.tenant):
-            answer = self._json("POST", "/graphql", body, doing, attempts=attempts)
+            answer = self._json("POST", "/graphql", body, doing)
             if isinstance(answer, dict) and answer.get("errors"):
                 raise ClarusRejectedError(f"Could not {doing}: GraphQL says: {described(answer)}")
             with documented_shape(doing, answer):
@@ -218,22 +217,13 @@ class ClarusClient:
             )
         return f"This user sees {reports}{' or more' if more else ''} report{'s' if reports > 1 else ''}."
 
-    def _json(
-        self,
-        method: str,
-        path: str,
-        body: Any,
-        doing: str,
-        *,
-        repeatable: bool = True,
-        attempts: int | None = None,
-    ) -> Any:
+    def _json(self, method: str, path: str, body: Any, doing: str, *, repeatable: bool = True) -> Any:
         """Call one of the paths that answer JSON; another answer made no sense, so it is asked for again."""
 
         def send() -> Any:
             return json_of(self._authorized(method, path, body, doing), doing)
 
-        return retrying(attempts or self._attempts, repeatable=repeatable)(send)
+        return retrying(self._attempts, repeatable=repeatable)(send)
 
     def _call(self, method: str, path: str, body: Any, doing: str, *, repeatable: bool) -> requests.Response:
         attempt = retrying(self._attempts, repeatable=repeatable)

@@ -18,6 +18,7 @@ from airflow_provider_clarus.variables.run import variables_of_run
 from airflow_provider_clarus.variables.values import Variables
 from airflow_provider_clarus.waiting.event import document_of, settled_of
 from airflow_provider_clarus.waiting.wait import Wait
+from airflow_provider_clarus.wanted import finder
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -27,10 +28,13 @@ class ClarusGenerateReportOperator(Stoppable, GoesOn, BaseOperator):
     """Queue a report, and return the id of the document that it will be.
 
     :param report_id: the report (templated); only its owner may generate it
+    :param report_name: the report's whole name (templated), instead of its id
     :param variables: a mapping, or a list of ``{"name", "value"}`` (templated). What is not passed keeps the
         value stored in the report, which the server evaluates when it generates it
     :param interval_variables: the names of the two variables that get the first and the last second of the
         run's data interval, in the tenant's time zone (templated)
+    :param check_variables: ask Clarus what the report declares, with one request, and refuse a variable that
+        it does not know, or that has another type (templated). What cannot be read is not checked
     :param allow_relative_variables: let expressions such as ``3 days ago`` pass, although the server counts
         them from the moment of generation, also in a backfill; or the names for which it is so (templated)
     :param subdomain: the tenant (templated), instead of the connection's own
@@ -48,8 +52,10 @@ class ClarusGenerateReportOperator(Stoppable, GoesOn, BaseOperator):
 
     template_fields: Sequence[str] = (
         "report_id",
+        "report_name",
         "variables",
         "interval_variables",
+        "check_variables",
         "allow_relative_variables",
         "subdomain",
         "clarus_conn_id",
@@ -65,9 +71,11 @@ class ClarusGenerateReportOperator(Stoppable, GoesOn, BaseOperator):
     def __init__(
         self,
         *,
-        report_id: int | str,
+        report_id: int | str | None = None,
+        report_name: str | None = None,
         variables: Variables = None,
         interval_variables: Sequence[str] | None = None,
+        check_variables: bool | str = True,
         allow_relative_variables: bool | str | Sequence[str] = False,
         subdomain: str | None = None,
         clarus_conn_id: str = ClarusHook.default_conn_name,
@@ -80,8 +88,10 @@ class ClarusGenerateReportOperator(Stoppable, GoesOn, BaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.report_id = report_id
+        self.report_name = report_name
         self.variables = variables
         self.interval_variables = interval_variables
+        self.check_variables = check_variables
         self.allow_relative_variables = allow_relative_variables
         self.subdomain = subdomain
         self.clarus_conn_id = clarus_conn_id
@@ -93,7 +103,8 @@ class ClarusGenerateReportOperator(Stoppable, GoesOn, BaseOperator):
 
     def execute(self, context: Context) -> int:
         """Queue the report, and wait for its document if asked to."""
-        report_id = settle.positive_id(self.report_id, "report_id")
+        report = settle.report(self.report_id, self.report_name)
+        check_variables = settle.flag(self.check_variables, "check_variables")
         allow_relative = settle.flag_or_names(self.allow_relative_variables, "allow_relative_variables")
         wait_for_completion = settle.flag(self.wait_for_completion, "wait_for_completion")
         deferrable = settle.flag(self.deferrable, "deferrable")
@@ -109,17 +120,24 @@ class ClarusGenerateReportOperator(Stoppable, GoesOn, BaseOperator):
             context,
             self.variables,
             window_names=self.interval_variables,
-            allow_relative=allow_relative,
             zone=connection.timezone,
             variable_format=connection.variable_format,
         )
+        find = finder(
+            context,
+            hook.client,
+            report,
+            variables,
+            check_variables=check_variables,
+            allow_relative=allow_relative,
+        )
         with self.working(
             on_stop=lambda: durable.forget_if_cleared(context),
-            report_id=report_id,
+            report_id=report if isinstance(report, int) else None,
             tenant=connection.tenant,
         ) as work:
-            document = durable.generate(
-                context, hook.client, report_id, variables, on_unknown_outcome=on_unknown_outcome
+            document, work.report_id = durable.generate(
+                context, hook.client, report, variables, find=find, on_unknown_outcome=on_unknown_outcome
             )
             work.document_id = document.id
             if wait_for_completion:
@@ -129,7 +147,7 @@ class ClarusGenerateReportOperator(Stoppable, GoesOn, BaseOperator):
                     wait,
                     context=context,
                     deferrable=deferrable,
-                    settled={"report_id": report_id},
+                    settled={"report_id": work.report_id},
                     known=document,
                 )
         return document.id

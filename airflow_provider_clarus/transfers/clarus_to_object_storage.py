@@ -24,6 +24,7 @@ from airflow_provider_clarus.variables.run import variables_of_run
 from airflow_provider_clarus.variables.values import Variables
 from airflow_provider_clarus.waiting.event import document_of, settled_of
 from airflow_provider_clarus.waiting.wait import Wait
+from airflow_provider_clarus.wanted import finder
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
@@ -37,6 +38,7 @@ class ClarusReportToObjectStorageOperator(Stoppable, GoesOn, BaseOperator):
     Airflow 3.3 and later).
 
     :param report_id: the report (templated); only its owner may generate it
+    :param report_name: the report's whole name (templated), instead of its id
     :param destination: an object storage URI with the Airflow connection in it (templated), such as
         ``s3://aws_default@bucket/stock/{{ ds }}.csv``, or an ``ObjectStoragePath``; after a last ``/`` of a
         URI goes the document's file name
@@ -44,6 +46,8 @@ class ClarusReportToObjectStorageOperator(Stoppable, GoesOn, BaseOperator):
         value stored in the report, which the server evaluates when it generates it
     :param interval_variables: the names of the two variables that get the first and the last second of the
         run's data interval, in the tenant's time zone (templated)
+    :param check_variables: ask Clarus what the report declares, with one request, and refuse a variable that
+        it does not know, or that has another type (templated). What cannot be read is not checked
     :param allow_relative_variables: let expressions such as ``3 days ago`` pass, although the server counts
         them from the moment of generation, also in a backfill; or the names for which it is so (templated)
     :param overwrite: whether a file that is there may be replaced (templated)
@@ -61,9 +65,11 @@ class ClarusReportToObjectStorageOperator(Stoppable, GoesOn, BaseOperator):
 
     template_fields: Sequence[str] = (
         "report_id",
+        "report_name",
         "destination",
         "variables",
         "interval_variables",
+        "check_variables",
         "allow_relative_variables",
         "overwrite",
         "subdomain",
@@ -79,10 +85,12 @@ class ClarusReportToObjectStorageOperator(Stoppable, GoesOn, BaseOperator):
     def __init__(
         self,
         *,
-        report_id: int | str,
+        report_id: int | str | None = None,
+        report_name: str | None = None,
         destination: str | ObjectStoragePath,
         variables: Variables = None,
         interval_variables: Sequence[str] | None = None,
+        check_variables: bool | str = True,
         allow_relative_variables: bool | str | Sequence[str] = False,
         overwrite: bool | str = True,
         subdomain: str | None = None,
@@ -95,9 +103,11 @@ class ClarusReportToObjectStorageOperator(Stoppable, GoesOn, BaseOperator):
     ) -> None:
         super().__init__(**({"multiple_outputs": True} | kwargs))
         self.report_id = report_id
+        self.report_name = report_name
         self.destination = destination
         self.variables = variables
         self.interval_variables = interval_variables
+        self.check_variables = check_variables
         self.allow_relative_variables = allow_relative_variables
         self.overwrite = overwrite
         self.subdomain = subdomain
@@ -110,6 +120,8 @@ class ClarusReportToObjectStorageOperator(Stoppable, GoesOn, BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Queue the report, unless its file could not land; then wait and land it."""
         settled = self._settled()
+        report = settle.report(self.report_id, self.report_name)
+        check_variables = settle.flag(self.check_variables, "check_variables")
         allow_relative = settle.flag_or_names(self.allow_relative_variables, "allow_relative_variables")
         deferrable = settle.flag(self.deferrable, "deferrable")
         interval = settle.interval(self.poll_interval, "poll_interval")
@@ -129,20 +141,29 @@ class ClarusReportToObjectStorageOperator(Stoppable, GoesOn, BaseOperator):
             context,
             self.variables,
             window_names=self.interval_variables,
-            allow_relative=allow_relative,
             zone=connection.timezone,
             variable_format=connection.variable_format,
         )
         settled["subdomain"] = connection.tenant
+        settled["report_id"] = report if isinstance(report, int) else None
+        find = finder(
+            context,
+            hook.client,
+            report,
+            variables,
+            check_variables=check_variables,
+            allow_relative=allow_relative,
+        )
         with self._working(context, settled) as work:
-            document = durable.generate(
+            document, settled["report_id"] = durable.generate(
                 context,
                 hook.client,
-                settled["report_id"],
+                report,
                 variables,
+                find=find,
                 on_unknown_outcome=on_unknown_outcome,
             )
-            work.document_id = document.id
+            work.report_id, work.document_id = settled["report_id"], document.id
             wait = Wait(hook, document.id, interval=interval, timeout=timeout)
             available = wait_for_document(
                 self, wait, context=context, deferrable=deferrable, settled=settled, known=document
@@ -154,8 +175,8 @@ class ClarusReportToObjectStorageOperator(Stoppable, GoesOn, BaseOperator):
         settled = settled_of(event)
         with self.working(report_id=settled.get("report_id")):
             document = document_of(event)
-        # An earlier release has settled nothing before it deferred.
-        settled = settled or self._settled()
+        # An earlier release has settled nothing before it deferred, and knew no names of reports.
+        settled = settled or {**self._settled(), "report_id": settle.positive_id(self.report_id, "report_id")}
         hook = ClarusHook(settled["clarus_conn_id"], settled["subdomain"])
         with self._working(context, settled) as work:
             work.document_id = document.id
@@ -171,7 +192,6 @@ class ClarusReportToObjectStorageOperator(Stoppable, GoesOn, BaseOperator):
     def _settled(self) -> dict[str, Any]:
         """Return what the task uses on both sides of its wait."""
         return {
-            "report_id": settle.positive_id(self.report_id, "report_id"),
             "destination": settle.destination(self.destination),
             "overwrite": settle.flag(self.overwrite, "overwrite"),
             "clarus_conn_id": settle.text(self.clarus_conn_id, "clarus_conn_id"),

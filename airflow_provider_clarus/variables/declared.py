@@ -19,6 +19,8 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _FIGURES = re.compile(
     r"([0-9]{4})[-/]?([0-9]{1,2})[-/]?([0-9]{1,2})(?:[tT ,]+(?:at )?([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?)?"
 )
+#: The types whose values are judged.
+JUDGED = ("Integer", "Date", "String")
 #: Names that a message suggests.
 SUGGESTIONS = 3
 #: Names that a message lists.
@@ -86,9 +88,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
         if same:
             return f"did you mean {' or '.join(same[:SUGGESTIONS])}, which differs by {difference}?"
     folded = {other.casefold(): other for other in names}
-    close = [repr(folded[other]) for other in get_close_matches(name.casefold(), folded, SUGGESTIONS)]
+    wanted = name.casefold().strip()
+    close = get_close_matches(wanted, folded, SUGGESTIONS)
+    close = [
+        repr(folded[other]) for other in close or [other for other in folded if wanted and wanted in other]
+    ]
     if close:
-        return f"did you mean {' or '.join(close)}?"
+        return f"did you mean {' or '.join(close[:SUGGESTIONS])}?"
     return "no other is like it." if names else "there is none at all."
 
 

@@ -21,7 +21,6 @@ def variables_of_run(
     variables: Variables,
     *,
     window_names: Sequence[str] | None,
-    allow_relative: bool | Collection[str],
     zone: ZoneInfo,
     variable_format: VariableFormat,
 ) -> list[dict[str, str]]:
@@ -30,7 +29,6 @@ def variables_of_run(
     :param context: the task's, of which the data interval, the run and the DAG's timetable are read
     :param variables: as :func:`~airflow_provider_clarus.variables.values.to_api` takes them
     :param window_names: the operator's ``interval_variables``
-    :param allow_relative: the operator's ``allow_relative_variables``
     :param zone: the tenant's time zone
     :raises ClarusInputError: for whatever would not certainly mean to the server what it means in the DAG
     """
@@ -45,15 +43,32 @@ def variables_of_run(
             timetable_name=type(dag.timetable).__name__ if dag else "the timetable",
             resolution=timedelta(microseconds=1) if variable_format == "precise" else timedelta(seconds=1),
         )
-    sent = to_api(variables, window, timezone=zone, variable_format=variable_format)
+    return to_api(variables, window, timezone=zone, variable_format=variable_format)
+
+
+def check_late(
+    context: Mapping[str, Any],
+    sent: Sequence[Mapping[str, str]],
+    *,
+    allow_relative: bool | Collection[str],
+    types: Mapping[str, str] | None,
+) -> None:
+    """Warn of each relative expression that a task sends, and refuse it where it would be wrong in this run.
+
+    :param context: the task's, of which the data interval and the run are read
+    :param sent: what :func:`variables_of_run` answered
+    :param allow_relative: the operator's ``allow_relative_variables``
+    :param types: ``Date`` and others by the names that the report declares, ``None`` where nobody knows
+    :raises ClarusInputError: when the run is late
+    """
     warnings = check_relative(
         sent,
-        interval_start=start,
-        interval_end=end,
+        interval_start=context.get("data_interval_start"),
+        interval_end=context.get("data_interval_end"),
         now=datetime.now(timezone.utc),
         is_backfill=getattr(context.get("dag_run"), "run_type", None) == "backfill",
         allow=allow_relative,
+        types=types,
     )
     for warning in warnings:
         log.warning(warning)
-    return sent

@@ -133,6 +133,21 @@ def positive_id(value: Any, name: str) -> int:
     return int(found)
 
 
+def report(report_id: Any, report_name: Any) -> int | str:
+    """Return the report as a task names it: its id, or its whole name.
+
+    :raises ClarusInputError: when it is named in none of the two ways, or in both
+    """
+    if (report_id is None) is (report_name is None):
+        given = "both" if report_id is not None else "neither"
+        raise ClarusInputError(f"Of report_id and report_name, {given} is given; pass one of them.")
+    if report_name is None:
+        return positive_id(report_id, "report_id")
+    if not isinstance(report_name, str) or report_name.strip() in ("", "None"):
+        raise refused("report_name", report_name, "a report's whole name")
+    return _plain(report_name)
+
+
 def destination(value: Any, name: str = "destination") -> str:
     """Return a destination's URI, given as a text or as an ``ObjectStoragePath``.
 

@@ -49,7 +49,6 @@ def rows(reference: Reference, monkeypatch: pytest.MonkeyPatch, variable_format:
         context,
         None,
         window_names=("date_from", "date_to"),
-        allow_relative=False,
         zone=ZoneInfo(ZONE),
         variable_format=variable_format,  # type: ignore[arg-type]
     )

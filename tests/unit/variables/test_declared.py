@@ -89,6 +89,8 @@ def test_an_integer_takes_digits(value: Any) -> None:
         ("DATE_FROM", "did you mean 'date_from', which differs by case?"),
         (" date_from", "did you mean 'date_from', which differs by spaces?"),
         ("Date_ From", "did you mean 'date_from', which differs by case and spaces?"),
+        ("account", "did you mean 'account_id'?"),
+        ("from", "did you mean 'date_from'?"),
         ("colour", "no other is like it."),
     ],
 )

@@ -142,7 +142,6 @@ def test_precise_windows_leave_out_a_microsecond(timetable, earliest, zone, coun
             {"data_interval_start": interval.start, "data_interval_end": interval.end},
             None,
             window_names=NAMES,
-            allow_relative=False,
             zone=ZoneInfo(zone),
             variable_format="precise",
         )
