@@ -22,6 +22,8 @@ def get_provider_info() -> dict[str, Any]:
                 **declared(),
             }
         ],
+        # Read by Airflow 3.2 and later; others have `python -m airflow_provider_clarus`.
+        "cli": ["airflow_provider_clarus.cli.definition.get_clarus_cli_commands"],
         "config": {
             "clarus": {
                 "description": "ClarusWMS connections.",
