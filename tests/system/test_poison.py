@@ -86,7 +86,7 @@ class Two:
             return database.execute(sql, values).fetchall()
 
     def trigger(self, dag_id: str, **conf: Any) -> str:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while not self.query("SELECT 1 FROM serialized_dag WHERE dag_id = ?", dag_id):
             assert time.monotonic() < deadline, self._processes[0].tail()
             time.sleep(1)
@@ -140,7 +140,7 @@ def airflow_2_or_3(
 
 
 def wait_for_states(airflow: Airflow, dag_id: str, run_id: str, *states: str) -> dict[str, Any]:
-    deadline = time.monotonic() + 280
+    deadline = time.monotonic() + 500
     while True:
         found = airflow.states(dag_id, run_id)
         if found and {state for state, _ in found.values()} <= set(states):
