@@ -10,7 +10,7 @@ import threading
 from contextlib import ExitStack
 from pathlib import Path
 
-from airflow_provider_clarus.sandbox.reports import Report
+from airflow_provider_clarus.sandbox.reports import STOCK_QUERY, Report
 from airflow_provider_clarus.sandbox.requests_log import LoggedRequest
 from airflow_provider_clarus.sandbox.server import REQUESTS_PATH, Sandbox
 
@@ -35,6 +35,7 @@ def main() -> None:
                     Report(
                         id=report_id,
                         tenant=tenant,
+                        query=STOCK_QUERY,
                         seconds=options.seconds,
                         rows=options.rows,
                         size=options.size,

@@ -20,7 +20,7 @@ from airflow_provider_clarus.exceptions import ClarusError
 from airflow_provider_clarus.operators.document import ClarusDownloadDocumentOperator
 from airflow_provider_clarus.operators.report import ClarusGenerateReportOperator
 from airflow_provider_clarus.sandbox.faults import Fault
-from airflow_provider_clarus.sandbox.reports import Report
+from airflow_provider_clarus.sandbox.reports import STOCK_QUERY, Report
 from airflow_provider_clarus.sandbox.server import Sandbox
 from airflow_provider_clarus.variables.windows import interval_variables
 from airflow_provider_clarus.waiting.watch import Watch
@@ -98,6 +98,11 @@ def late(world: World) -> None:
     ClarusGenerateReportOperator(task_id="t", report_id=7, variables={"a": "3 days ago"}).execute(context)
 
 
+def misspelt(world: World) -> None:
+    world.sandbox.add_report(Report(id=7, query=STOCK_QUERY))
+    world.generate(variables={"date_form": "2024-01-31T00:00:00+00:00"})
+
+
 def failed(world: World) -> None:
     world.sandbox.add_report(Report(id=7, seconds=0, outcome="failed"))
     document_id = world.generate()
@@ -126,6 +131,8 @@ PROVOKED: dict[str, Callable[[World], Any]] = {
         ("a", "b"), None, None, timetable_name="CronTriggerTimetable"
     ),
     "which Clarus counts from the moment at which it generates the report": late,
+    "is not declared by report 7": misspelt,
+    "This user sees no report": lambda world: world.generate(report_id=None, report_name="Stok"),
     "its status is 'failed'": failed,
     "was not available after 3600 s": timed_out,
     "is not to be found in tenant 'acme'": gone,
