@@ -4,7 +4,7 @@
 ::
 
     ClarusError                         AirflowException
-    ├── ClarusTransientError            may pass by itself: a retry may help
+    ├── ClarusTransientError            may pass by itself, as a rate limit does: a retry may help
     │   └── ClarusOutcomeUnknownError   generated or not, nobody knows: a retry generates again
     ├── ClarusPermanentError            AirflowFailException: a retry cannot help, so Airflow makes none
     │   ├── ClarusConfigError           the Airflow connection
@@ -115,7 +115,7 @@ class ClarusError(AirflowException):
 
 
 class ClarusTransientError(ClarusError):
-    """It may work later: a connection error, a timeout, 429, 5xx, or an answer that made no sense."""
+    """A retry may help: a connection error, a timeout, a rate limit (429), 5xx, an answer without sense."""
 
     kind = "transient"
     _acted = True
@@ -166,7 +166,8 @@ class ClarusRejectedError(ClarusPermanentError):
 class ClarusOutcomeUnknownError(ClarusTransientError):
     """The request to generate broke off, so the report may or may not be queued.
 
-    No call repeats it by itself. Airflow's own retry does: a second document costs less than a person.
+    It is not idempotent, so no call repeats it by itself. Airflow's own retry does: a second document costs
+    less than a person.
     """
 
     kind = "outcome_unknown"

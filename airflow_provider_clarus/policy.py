@@ -157,7 +157,7 @@ def _is_among(status: int | None, statuses: str) -> bool:
 _ANY_BODY = (Said.OWN, Said.FOREIGN, Said.INVALID, Said.ERRORS)
 _LATER = (Refuses.NOTHING, ClarusTransientError)
 
-#: The first row that fits is the one.
+#: The first row that fits is the one. A rate limit is a 429, with or without ``Retry-After``.
 TABLE = (
     Row(_ALL, "429 409 421 423 425", _ANY_BODY, *_LATER),
     Row(_ALL, "301 302 307 308", _ANY_BODY, *_LATER),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an Airflow connection of type ``clarus`` means, read once and checked."""
+"""Read and check what an Airflow connection of type ``clarus`` means."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The demo, once its environment is there: the example DAG in a throw-away Airflow against a sandbox."""
+"""Run the demo, once its environment is there: the example DAG in a throw-away Airflow, and a sandbox."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Airflow's REST API, as far as the demo and the system tests ask it."""
+"""Call Airflow's REST API, as far as the demo and the system tests ask it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A throw-away Airflow 3 with the processes of a real one: for the demo and the system tests."""
+"""Start a throw-away Airflow 3 with the processes of a real one: for the demo and the system tests."""
 
 from __future__ import annotations
 

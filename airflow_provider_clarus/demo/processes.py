@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Background processes that leave nothing behind."""
+"""Start background processes, and stop them so that they leave nothing behind."""
 
 from __future__ import annotations
 

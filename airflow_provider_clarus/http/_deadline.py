@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A time limit for a whole HTTP exchange, however slowly the other side drips.
+"""Bound a whole HTTP exchange by its timeout, however slowly the other side drips.
 
 The timeout of a socket starts anew with every byte that arrives, so it bounds no answer, no headers, no TLS
 handshake and no proxy's reply.

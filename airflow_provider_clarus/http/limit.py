@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is left to those who wait for an answer: no request goes on for longer."""
+"""Bound all requests of a thread by the time that is left to whoever waits for them, or cut them off."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What it means when a storage answers without the file."""
+"""Tell what a storage's answer without the file means: an expired URL, a rate limit, a file that is gone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Meaning(Enum):
     FINAL = "nothing helps"
 
 
-#: Errors that pass, whatever their status: what the storages' own clients ask again after.
+#: Errors that pass, whatever their status, as rate limits do: the storages' own clients retry after these.
 #: (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList,
 #: https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes)
 PASSING = frozenset(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Misbehaviour on demand: which request it hits, and how the answer is spoilt."""
+"""Misbehave on demand: a rate limit, a timeout, an outage, a broken answer, and which requests meet it."""
 
 from __future__ import annotations
 

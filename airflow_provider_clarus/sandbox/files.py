@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The files' origin: presigned URLs, and an object store that answers them as S3 does."""
+"""Serve the files: presigned URLs and their expiry, and an object store that answers them as S3 does."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The token endpoint (RFC 6749) and what it has issued."""
+"""Issue tokens: the token endpoint (RFC 6749), its grants, and what it has issued."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Windows: the data interval of a run as the two variables between which a report looks.
+"""Turn the data interval of a run into a window: the two variables between which a report looks.
 
 Both ends of a report's window belong to it, but an interval's end does not. So a window ends one second
 before its interval does, or one microsecond where times are sent precisely, and consecutive windows meet
