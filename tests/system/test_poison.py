@@ -60,7 +60,9 @@ class Two:
 
     def __init__(self, home: Path, env: Mapping[str, str]):
         self.home = home
-        self.env = {**os.environ, **env, "AIRFLOW_HOME": str(home)}
+        # The executor calls `airflow` by its name.
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        self.env = {**os.environ, **env, "AIRFLOW_HOME": str(home), "PATH": path}
         command = [sys.executable, "-m", "airflow"]
         self._processes = [
             BackgroundProcess(name, [*command, name], log=home / f"{name}.log", env=self.env, cwd=home)
