@@ -31,6 +31,7 @@ from airflow_provider_clarus.policy import MISSING_GRACE
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+    from tenacity import RetryCallState
 
     from airflow_provider_clarus.api.client import ClarusClient
 
@@ -42,6 +43,10 @@ log = logging.getLogger(__name__)
 KEY = "clarus_document"
 #: What a task can want when nobody knows whether Clarus has queued its report.
 ON_UNKNOWN_OUTCOME = ("retry", "fail")
+#: Tries of one request, while Clarus certainly did not get it: their pauses take a minute and a half.
+ATTEMPTS = 10
+#: Seconds: the longest pause between two of them.
+LONGEST_PAUSE = 31.0
 #: The XCom that has the document's id as soon as it is known.
 XCOM_KEY = "document_id"
 
@@ -68,6 +73,7 @@ def generate(
     *,
     find: Callable[[], int],
     on_unknown_outcome: str = ON_UNKNOWN_OUTCOME[0],
+    end: float | None = None,
 ) -> Generated:
     """Return the document of an earlier try of this task, or else queue the report and keep its document.
 
@@ -76,10 +82,11 @@ def generate(
     :param find: is called when the report is about to be queued, and only then; returns its id, or raises
     :param on_unknown_outcome: ``"retry"``: what may have been queued, or not, is queued again by the task's
         retries. ``"fail"``: the task fails without them
+    :param end: when the task's ``execution_timeout`` is over, in seconds since the epoch
     :raises ClarusOutcomeUnknownError: when the report may be queued or not
     :raises ClarusError: as :meth:`airflow_provider_clarus.api.client.ClarusClient.generate_report`
     """
-    task = _Task(context, client, report, variables, fails=on_unknown_outcome == "fail")
+    task = _Task(context, client, report, variables, fails=on_unknown_outcome == "fail", end=end)
     generated = task.adopt() or task.queue(find)
     _publish(context, generated.document)
     return generated
@@ -117,6 +124,7 @@ class _Task:
         variables: Sequence[Mapping[str, str]],
         *,
         fails: bool,
+        end: float | None,
     ) -> None:
         ti = context.get("ti")
         self._store: Any = context.get("task_state_store")
@@ -127,6 +135,7 @@ class _Task:
         self._report_id = report if isinstance(report, int) else None
         self._variables = variables
         self._fails = fails
+        self._end = end
         self._what = f"report {report!r} of tenant {client.connection.tenant!r}"
         self._request = {"report_id": report, "tenant": client.connection.tenant, "variables": variables}
         kept: Any = (self._store and self._store.get(KEY)) or {}
@@ -182,7 +191,7 @@ class _Task:
         doubt = {"try": self._try, "at": now}
         self._keep({"doubts": [*self._doubts, doubt]}, before=True)
         try:
-            document = self._client.generate_report(report_id, self._variables)
+            document = self._ask_patiently(report_id)
         except ClarusOutcomeUnknownError as error:
             self._keep({"doubts": [*self._doubts, doubt | {"error": _short(error)}]})
             raise self._unknown(error, now) from error
@@ -207,6 +216,18 @@ class _Task:
             self._variables or "its stored variables",
         )
         return Generated(document, report_id)
+
+    def _ask_patiently(self, report_id: int) -> Document:
+        """Ask again while Clarus is away and certainly did not get it: a whole try of the task costs more."""
+        from airflow_provider_clarus.http.retries import retrying
+
+        return retrying(ATTEMPTS, repeatable=False).copy(stop=self._is_enough)(
+            self._client.once().generate_report, report_id, self._variables
+        )
+
+    def _is_enough(self, state: RetryCallState) -> bool:
+        is_late = self._end is not None and time.time() + LONGEST_PAUSE > self._end
+        return is_late or state.attempt_number >= ATTEMPTS
 
     def _doubt(self) -> None:
         """Say what is not known of the earlier tries; go no further where the task wants that."""

@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import BaseOperator, conf
 from airflow_provider_clarus import durable
 from airflow_provider_clarus.hooks.clarus import ClarusHook
 from airflow_provider_clarus.stopping import Stoppable
-from airflow_provider_clarus.triggers.deferral import GoesOn, wait_for_document
+from airflow_provider_clarus.triggers.deferral import GoesOn, end_of_execution, wait_for_document
 from airflow_provider_clarus.variables import settle
 from airflow_provider_clarus.variables.run import variables_of_run
 from airflow_provider_clarus.variables.values import Variables
@@ -137,7 +137,13 @@ class ClarusGenerateReportOperator(Stoppable, GoesOn, BaseOperator):
             tenant=connection.tenant,
         ) as work:
             document, work.report_id = durable.generate(
-                context, hook.client, report, variables, find=find, on_unknown_outcome=on_unknown_outcome
+                context,
+                hook.client,
+                report,
+                variables,
+                find=find,
+                on_unknown_outcome=on_unknown_outcome,
+                end=end_of_execution(self, context),
             )
             work.document_id = document.id
             if wait_for_completion:

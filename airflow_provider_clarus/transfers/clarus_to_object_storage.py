@@ -18,7 +18,7 @@ from airflow_provider_clarus.landing.destination import check_library, fetch_con
 from airflow_provider_clarus.landing.names import destination_path
 from airflow_provider_clarus.landing.outlets import add_to_outlets
 from airflow_provider_clarus.stopping import Stoppable, Work
-from airflow_provider_clarus.triggers.deferral import GoesOn, wait_for_document
+from airflow_provider_clarus.triggers.deferral import GoesOn, end_of_execution, wait_for_document
 from airflow_provider_clarus.variables import settle
 from airflow_provider_clarus.variables.run import variables_of_run
 from airflow_provider_clarus.variables.values import Variables
@@ -162,6 +162,7 @@ class ClarusReportToObjectStorageOperator(Stoppable, GoesOn, BaseOperator):
                 variables,
                 find=find,
                 on_unknown_outcome=on_unknown_outcome,
+                end=end_of_execution(self, context),
             )
             work.report_id, work.document_id = settled["report_id"], document.id
             wait = Wait(hook, document.id, interval=interval, timeout=timeout)

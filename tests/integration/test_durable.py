@@ -7,6 +7,7 @@ import logging
 import math
 import re
 import time
+from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 from typing import Any
 
@@ -215,6 +216,33 @@ def test_a_refusal_is_no_doubt(
         attempt(store, report_id=404)
     assert attempt(store, try_number=2) == 1
     assert "broke off" not in caplog.text
+
+
+@pytest.mark.usefixtures("no_pauses")
+def test_a_request_that_clarus_did_not_get_is_repeated_for_over_a_minute(
+    clarus_default: Sandbox, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    clarus_default.inject(Fault("generate", status=429, times=9))
+    assert attempt(store) == 1
+    pauses = [float(seconds) for seconds in re.findall(r"Trying again in ([\d.]+) s", caplog.text)]
+    assert len(pauses) == 9
+    assert sum(pauses) > 60
+    assert max(pauses) <= durable.LONGEST_PAUSE
+
+
+@pytest.mark.usefixtures("no_pauses")
+def test_it_is_not_repeated_past_execution_timeout(clarus_default: Sandbox, store: Store) -> None:
+    clarus_default.inject(Fault("generate", status=429))
+    operator = ClarusGenerateReportOperator(
+        task_id="generate", report_id=7, execution_timeout=timedelta(seconds=20)
+    )
+    ti = task_instance(max_tries=2, start_date=datetime.now(timezone.utc))
+    with pytest.raises(ClarusTransientError, match="429"):
+        operator.execute(context(ti=ti, task_state_store=store))
+    assert clarus_default.count("generate") == 1
+    clarus_default.clear_faults()
+    # Nothing was queued, so there is nothing to doubt.
+    assert attempt(store, try_number=2) == 1
 
 
 def test_what_was_made_since_is_listed_without_the_inferred_filter(monkeypatch: pytest.MonkeyPatch) -> None:
