@@ -16,12 +16,15 @@ from graphql import (
     DocumentNode,
     GraphQLError,
     GraphQLResolveInfo,
+    NoSchemaIntrospectionCustomRule,
     build_schema,
     execute_sync,
     parse,
+    specified_rules,
     validate,
 )
 
+from airflow_provider_clarus.sandbox._complexity import complexity
 from airflow_provider_clarus.sandbox._filters import Node, matching
 from airflow_provider_clarus.sandbox.documents import Document, Store
 from airflow_provider_clarus.sandbox.reports import Report, ReportQuery
@@ -96,8 +99,19 @@ class Context:
 class GraphQL:
     """Answers queries over one store."""
 
-    def __init__(self, store: Store, *, without: Collection[str]):
+    def __init__(
+        self,
+        store: Store,
+        *,
+        without: Collection[str],
+        introspection: bool,
+        max_complexity: float,
+        redacted: bool,
+    ):
         self._store = store
+        self._max_complexity = max_complexity
+        self._redacted = redacted
+        self._rules = [*specified_rules, *([] if introspection else [NoSchemaIntrospectionCustomRule])]
         sdl = SDL
         for missing in without:
             sdl = re.sub(INFERRED[missing], r"\1", sdl)
@@ -106,6 +120,12 @@ class GraphQL:
 
     def answer(self, tenant: str, request: object) -> dict[str, Any]:
         """Return the body of the answer to ``{"query", "variables", "operationName"}``."""
+        answer = self._answer(tenant, request)
+        if self._redacted and "errors" in answer:
+            return {"errors": [{"message": "Something went wrong"}]}
+        return answer
+
+    def _answer(self, tenant: str, request: object) -> dict[str, Any]:
         if not isinstance(request, dict) or not isinstance(request.get("query"), str):
             return {"errors": [{"message": "No query string was present"}]}
         try:
@@ -114,6 +134,11 @@ class GraphQL:
             return {"errors": [error.formatted]}
         if isinstance(query, list):
             return {"errors": query}
+        cost = complexity(query, request.get("variables") or {})
+        if cost > self._max_complexity:
+            limit = f"{self._max_complexity:.0f}"
+            message = f"Query has complexity of {cost}, which exceeds max complexity of {limit}"
+            return {"errors": [{"message": message}]}
         result = execute_sync(
             self._schema,
             query,
@@ -132,7 +157,7 @@ class GraphQL:
     def _check(self, query: str) -> DocumentNode | list[Any]:
         """Parse and validate once per query text: it takes longer than the execution."""
         document = parse(query)
-        errors = validate(self._schema, document)
+        errors = validate(self._schema, document, self._rules)
         return [error.formatted for error in errors] if errors else document
 
 

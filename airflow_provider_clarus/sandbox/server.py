@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -42,6 +43,9 @@ class Sandbox:
     :param report_query_text: whether a query's text can be asked for below its report, which is not either
     :param refuse_unknown_variables: whether a variable that a report's query does not declare is answered
         with 422; else it is ignored without a word, and the stored value stays
+    :param introspection: whether GraphQL tells of its schema
+    :param max_complexity: of a query, above which it is refused; the page size asked for counts
+    :param redacted: whether GraphQL's errors say no more than that there was one
     :param api_port: 0 for a free one, as ``files_port``
     :param on_request: called in the server's thread with each request when it has been answered
     """
@@ -59,6 +63,9 @@ class Sandbox:
         report_id_filter: bool = True,
         report_query_text: bool = True,
         refuse_unknown_variables: bool = False,
+        introspection: bool = True,
+        max_complexity: float = math.inf,
+        redacted: bool = False,
         host: str = "127.0.0.1",
         api_port: int = 0,
         files_port: int = 0,
@@ -79,7 +86,13 @@ class Sandbox:
             "report_id_filter": report_id_filter,
             "report_query_text": report_query_text,
         }
-        self._graphql = GraphQL(self._store, without=[name for name, taken in inferred.items() if not taken])
+        self._graphql = GraphQL(
+            self._store,
+            without=[name for name, taken in inferred.items() if not taken],
+            introspection=introspection,
+            max_complexity=max_complexity,
+            redacted=redacted,
+        )
         self._refuses = refuse_unknown_variables
         self._servers: list[Server] = []
         self._thread: threading.Thread | None = None
