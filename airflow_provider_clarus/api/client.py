@@ -6,12 +6,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import requests
 
 from airflow_provider_clarus.api._catalogue import Catalogue
-from airflow_provider_clarus.api.documents import DocumentList
+from airflow_provider_clarus.api._way import Way
+from airflow_provider_clarus.api.documents import PAGE_SIZE, DocumentList
 from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.api.reports import Report, create_report
 from airflow_provider_clarus.auth.tokens import AccessToken, TokenSource
@@ -21,14 +22,22 @@ from airflow_provider_clarus.exceptions import (
     ClarusError,
     ClarusInputError,
     ClarusOutcomeUnknownError,
-    ClarusRejectedError,
     ClarusTransientError,
     concerning,
 )
 from airflow_provider_clarus.http import transport
-from airflow_provider_clarus.http.responses import content_of, described, documented_shape, error_for, json_of
+from airflow_provider_clarus.http.responses import (
+    content_of,
+    documented_shape,
+    error_for,
+    graphql_error,
+    json_of,
+)
 from airflow_provider_clarus.http.retries import retrying
+from airflow_provider_clarus.policy import Call
 from airflow_provider_clarus.variables.settle import positive_id
+
+T = TypeVar("T")
 
 #: Tries of one call, the first included.
 ATTEMPTS = 5
@@ -58,6 +67,9 @@ class ClarusClient:
     ) -> None:
         self.connection = connection
         self._attempts = attempts
+        self._ever_answered = False
+        #: Of the server, and so the same for all tenants.
+        self._way = Way()
         self._tokens = TokenSource(connection, on_secret, on_refresh_token)
         self._session = requests.Session()
         # Keeps requests from putting a .netrc entry in the place of the bearer.
@@ -67,7 +79,7 @@ class ClarusClient:
 
     def _make_lists(self) -> None:
         self.reports = Catalogue(self.graphql, self.connection.tenant)
-        self._documents = DocumentList(self.graphql, self.get_download_url, self.connection.tenant)
+        self._documents = DocumentList(self._data, self._download_url, self.connection.tenant, way=self._way)
 
     def for_tenant(self, subdomain: str | None) -> ClarusClient:
         """Return a client of another tenant, which shares this one's token and connections to the server.
@@ -90,7 +102,7 @@ class ClarusClient:
     @property
     def has_id_filter(self) -> bool:
         """Whether one request can ask for 100 documents, as far as anyone knows yet."""
-        return self._documents.has_id_filter
+        return self._documents.way.has_id_filter
 
     def close(self) -> None:
         """Close the connections to the server."""
@@ -111,7 +123,12 @@ class ClarusClient:
         with concerning(tenant=self.connection.tenant, report_id=report_id):
             try:
                 answer = self._json(
-                    "POST", f"/api/reports/{report_id}/generate", body, doing, repeatable=False
+                    "POST",
+                    f"/api/reports/{report_id}/generate",
+                    body,
+                    doing,
+                    Call.GENERATE,
+                    repeatable=False,
                 )
                 with documented_shape(doing, answer):
                     return Document.from_rest(answer["data"])
@@ -132,9 +149,11 @@ class ClarusClient:
     def get_documents(self, document_ids: Iterable[int]) -> dict[int, Document]:
         """Return those of the documents that the read replica shows, by id, with one request per 100.
 
-        :raises ClarusRejectedError: when the server fails for these ids, but not for others
+        :raises ClarusTransientError: when GraphQL fails for some of them, or for all
+        :raises ClarusRejectedError: when the server refuses every way to ask
         """
-        return self._documents.find(positive_id(document_id, "document_id") for document_id in document_ids)
+        ids = [positive_id(document_id, "document_id") for document_id in document_ids]
+        return self._repeated(lambda: self._documents.find(ids), repeatable=True)
 
     def get_download_url(self, document_id: int) -> str:
         """Return a presigned, temporary URL of a document's file (API page "Download a document").
@@ -142,23 +161,32 @@ class ClarusClient:
         Whoever has the URL has the file: never log it.
         """
         document_id = positive_id(document_id, "document_id")
+        return self._repeated(lambda: self._download_url(document_id), repeatable=True)
+
+    def _download_url(self, document_id: int) -> str:
         doing = f"get the download URL of document {document_id} in tenant {self.connection.tenant!r}"
         with concerning(tenant=self.connection.tenant, document_id=document_id):
-            answer = self._json("GET", f"/api/documents/{document_id}/download", None, doing)
+            path = f"/api/documents/{document_id}/download"
+            answer = json_of(self._authorized("GET", path, None, doing, Call.DOWNLOAD), doing)
             with documented_shape(doing, "(not shown: it may hold the URL)"):
                 return str(answer["url"])
 
     def graphql(self, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Run a GraphQL query and return its ``data``.
 
-        :raises ClarusRejectedError: when the answer has ``errors``, although its HTTP status is 200
+        :raises ClarusRejectedError: when the answer has ``errors`` that find the query invalid, although its
+            HTTP status is 200
+        :raises ClarusTransientError: when it has others, also after some tries
         """
+        return self._repeated(lambda: self._data(query, variables or {}), repeatable=True)
+
+    def _data(self, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
         doing = f"read from tenant {self.connection.tenant!r}"
-        body = {"query": query, "variables": dict(variables or {})}
+        body = {"query": query, "variables": dict(variables)}
         with concerning(tenant=self.connection.tenant):
-            answer = self._json("POST", "/graphql", body, doing)
+            answer = json_of(self._authorized("POST", "/graphql", body, doing, Call.READ), doing)
             if isinstance(answer, dict) and answer.get("errors"):
-                raise ClarusRejectedError(f"Could not {doing}: GraphQL says: {described(answer)}")
+                raise graphql_error(answer, doing)
             with documented_shape(doing, answer):
                 return dict(answer["data"])
 
@@ -175,7 +203,10 @@ class ClarusClient:
             raise ClarusInputError(f"path is {path!r}; it must begin with '/', such as /api/reports/7.")
         doing = f"{method.upper()} {path} in tenant {self.connection.tenant!r}"
         with concerning(tenant=self.connection.tenant):
-            response = self._call(method.upper(), path, json, doing, repeatable=method.upper() == "GET")
+            response = self._repeated(
+                lambda: self._authorized(method.upper(), path, json, doing, Call.OTHER),
+                repeatable=method.upper() == "GET",
+            )
             return content_of(response)
 
     def create_report(self, name: str, report_query_id: int, **attributes: Any) -> Report:
@@ -199,11 +230,18 @@ class ClarusClient:
             try:
                 step()
             except ClarusError as error:
-                raise error.copy(f"Step {number} of {len(steps) + 1}, {name}: {error}") from error
-        found = f"Token, tenant {self.connection.tenant!r} and the query for documents are all right."
+                # One answer proves nothing about a read; but it is all that a person can be told now.
+                passing = isinstance(error, ClarusTransientError)
+                said = f"Step {number} of {len(steps) + 1}, {name}: {error}"
+                raise error.copy(
+                    f"{said} It may pass: test again in a minute." if passing else said
+                ) from error
+        found = [f"Token, tenant {self.connection.tenant!r} and the query for documents are all right."]
         if not self.has_id_filter:
-            found += " This server takes no filter for ids."
-        return f"{found} {self._check_catalogue()}"
+            found.append("This server takes no filter for ids.")
+        if self._documents.page_size < PAGE_SIZE:
+            found.append(f"It answers for no more than {self._documents.page_size} documents at a time.")
+        return " ".join([*found, self._check_catalogue()])
 
     def _check_catalogue(self) -> str:
         try:
@@ -217,29 +255,35 @@ class ClarusClient:
             )
         return f"This user sees {reports}{' or more' if more else ''} report{'s' if reports > 1 else ''}."
 
-    def _json(self, method: str, path: str, body: Any, doing: str, *, repeatable: bool = True) -> Any:
+    def _json(
+        self,
+        method: str,
+        path: str,
+        body: Any,
+        doing: str,
+        call: Call = Call.OTHER,
+        *,
+        repeatable: bool = True,
+    ) -> Any:
         """Call one of the paths that answer JSON; another answer made no sense, so it is asked for again."""
+        return self._repeated(
+            lambda: json_of(self._authorized(method, path, body, doing, call), doing), repeatable=repeatable
+        )
 
-        def send() -> Any:
-            return json_of(self._authorized(method, path, body, doing), doing)
+    def _repeated(self, ask: Callable[[], T], *, repeatable: bool) -> T:
+        return retrying(self._attempts, repeatable=repeatable)(ask)
 
-        return retrying(self._attempts, repeatable=repeatable)(send)
-
-    def _call(self, method: str, path: str, body: Any, doing: str, *, repeatable: bool) -> requests.Response:
-        attempt = retrying(self._attempts, repeatable=repeatable)
-        return attempt(self._authorized, method, path, body, doing)
-
-    def _authorized(self, method: str, path: str, body: Any, doing: str) -> requests.Response:
+    def _authorized(self, method: str, path: str, body: Any, doing: str, call: Call) -> requests.Response:
         token = self._token(self._tokens.get)
         for _ in range(FOUND_TOKENS):
             try:
-                return self._send(method, path, body, doing, token)
+                return self._send(method, path, body, doing, call, token)
             except ClarusAuthError:
                 # It may have been ended before its time: by a sign-in of the API user, or by another process.
                 token = self._token(partial(self._tokens.renew, token))
             if token.is_new:
                 break
-        return self._send(method, path, body, doing, token)
+        return self._send(method, path, body, doing, call, token)
 
     def _token(self, source: Callable[[], AccessToken]) -> AccessToken:
         try:
@@ -249,7 +293,9 @@ class ClarusClient:
             error.may_have_acted = False
             raise
 
-    def _send(self, method: str, path: str, body: Any, doing: str, token: str) -> requests.Response:
+    def _send(
+        self, method: str, path: str, body: Any, doing: str, call: Call, token: str
+    ) -> requests.Response:
         try:
             response = self._session.request(
                 method,
@@ -263,7 +309,8 @@ class ClarusClient:
                 **transport.options(self.connection),
             )
         except requests.RequestException as error:
-            raise transport.failure(error, doing) from None
+            raise transport.failure(error, doing, ever_worked=self._ever_answered) from None
+        self._ever_answered = True
         if response.status_code >= 300:
-            raise error_for(response, doing)
+            raise error_for(response, doing, call)
         return response

@@ -1,30 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
 """The list of a tenant's documents: this package's one GraphQL query, and the filters it is asked with.
 
-*Inferred*: that ``DocumentFilterType`` has ``id``, as the filters of other lists do. A server that rejects it
-is asked with the documented filters from then on.
+*Inferred*: that ``DocumentFilterType`` has ``id``, as the filters of other lists do; how large a page may be.
+What a server refuses is learnt from facts, for a while: from introspection, or from the same question refused
+again while the documented one is answered.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from airflow_provider_clarus.api._way import PAGE_SIZE as PAGE_SIZE
+from airflow_provider_clarus.api._way import Way
 from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.api.status import DocumentStatus
 from airflow_provider_clarus.exceptions import (
+    ClarusError,
     ClarusForbiddenError,
     ClarusNotFoundError,
     ClarusRejectedError,
     ClarusTransientError,
 )
-from airflow_provider_clarus.http.responses import documented_shape
+from airflow_provider_clarus.http.responses import GraphQLTroubleError, documented_shape
 
 log = logging.getLogger(__name__)
 
-#: Documents per page and per request (API page "GraphQL": ``first`` is capped at 100).
-PAGE_SIZE = 100
 #: Pages of one list that are read.
 MAX_PAGES = 1000
 
@@ -39,8 +42,12 @@ query($filter: DocumentFilterType, $first: Int, $after: String) {
 }
 """
 
+FILTERS_QUERY = 'query { __type(name: "DocumentFilterType") { inputFields { name } } }'
+
 #: A filter for ids that none has.
 NO_DOCUMENT = {"id": {"in": ["0"]}}
+#: No documents have these ids, the highest of a 32-bit column; as many as a request can ask for.
+NOBODY = range(2**31 - PAGE_SIZE, 2**31)
 #: *Documented*, unlike a filter for ids.
 UNFINISHED = {"category": {"eq": "report"}, "status": {"in": ["queued", "processing"]}}
 FAILED = {"category": {"eq": "report"}, "status": {"in": ["failed"]}}
@@ -49,8 +56,9 @@ FAILED = {"category": {"eq": "report"}, "status": {"in": ["failed"]}}
 class DocumentList:
     """Finds documents by their ids.
 
-    :param graphql: runs a query with variables, and returns its ``data``
+    :param graphql: runs a query with variables once, and returns its ``data``
     :param get_download_url: raises for a document that has no file
+    :param way: what is known of the server already
     """
 
     def __init__(
@@ -58,55 +66,124 @@ class DocumentList:
         graphql: Callable[[str, Mapping[str, Any]], Mapping[str, Any]],
         get_download_url: Callable[[int], str],
         tenant: str,
+        *,
+        way: Way,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.has_id_filter = True
+        self.way = way
         self._graphql = graphql
         self._get_download_url = get_download_url
         self._tenant = tenant
+        self._clock = clock
+
+    @property
+    def page_size(self) -> int:
+        """How many documents one request asks for."""
+        return self.way.size(self._clock())
 
     def find(self, document_ids: Iterable[int]) -> dict[int, Document]:
         """Return those of the documents that the read replica shows, by id, with one request per 100.
 
-        :raises ClarusRejectedError: when the server fails for these ids, but not for others
+        :raises ClarusError: when that cannot be had
         """
         ids = sorted(set(document_ids))
-        if self.has_id_filter:
-            try:
-                return self._by_id(ids)
-            except ClarusRejectedError as error:
-                self._find_the_fault(error)
-        return self._by_status(ids)
+        if not ids:
+            return {}
+        self._probe()
+        found = self._by_id(ids)
+        return self._by_status(ids) if found is None else found
 
     def check(self) -> None:
-        """Ask for no document, with the query that asks for documents.
+        """Ask for as many documents as one request can, though for none that exists.
 
         :raises ClarusError: when that cannot be had, with or without the filter for ids
         """
-        try:
-            self._page(NO_DOCUMENT, first=1)
-        except ClarusRejectedError as error:
-            self._find_the_fault(error)
+        if self._by_id(NOBODY) is None:
+            next(self._pages(UNFINISHED), None)
 
-    def _by_id(self, ids: list[int]) -> dict[int, Document]:
+    def _by_id(self, ids: Sequence[int]) -> dict[int, Document] | None:
+        """Return what is found; ``None`` where there is no filter for ids."""
         found: dict[int, Document] = {}
-        for start in range(0, len(ids), PAGE_SIZE):
-            chunk = [str(document_id) for document_id in ids[start : start + PAGE_SIZE]]
-            found |= {document.id: document for document in self._pages({"id": {"in": chunk}})}
-        return found
+        start = 0
+        while self.way.has_id_filter and start < len(ids):
+            chunk = [str(document_id) for document_id in ids[start : start + self.page_size]]
+            try:
+                documents = list(self._pages({"id": {"in": chunk}}, len(chunk)))
+            except ClarusError as error:
+                if not _is_refused(error) or not self._learn(error, len(chunk)):
+                    raise
+            else:
+                found |= {document.id: document for document in documents}
+                start += len(chunk)
+        return found if self.way.has_id_filter else None
 
-    def _find_the_fault(self, error: ClarusRejectedError) -> None:
-        # GraphQL's messages may be redacted, so what is at fault has to be tried out.
-        if self._takes(NO_DOCUMENT):
-            raise error
-        if not self._takes(UNFINISHED):
-            raise ClarusTransientError(str(error)) from error
-        log.warning("%s It takes no filter for ids; asking with the documented filters from now on.", error)
-        self.has_id_filter = False
+    def _probe(self) -> None:
+        if self.way.is_to_be_probed(self._clock()):
+            if self._has_id_filter() or self._takes(NO_DOCUMENT):
+                log.info("Tenant %r takes a filter for ids again.", self._tenant)
+                self.way.with_ids()
+            else:
+                self.way.without_ids(self._clock())
 
-    def _takes(self, wanted: Mapping[str, Any]) -> bool:
+    def _learn(self, error: ClarusError, size: int) -> bool:
+        """Look into what was refused; return whether there is another way to ask.
+
+        GraphQL's messages may be redacted, so what is at fault is tried out.
+        """
+        with self.way.learning:
+            if not self.way.has_id_filter or self.page_size < size:
+                return True  # Another thread has found out.
+            return self.way.may_learn(self._clock()) and self._find_out(error, size)
+
+    def _find_out(self, error: ClarusError, size: int) -> bool:
+        at_once = isinstance(error, ClarusRejectedError)
+        known = self._has_id_filter() if at_once else None
+        if known is not False:
+            if not self._takes(UNFINISHED):
+                return False
+            if self._takes(NO_DOCUMENT):
+                return self._shrink(NO_DOCUMENT, size)
+            known = known if at_once else self._has_id_filter()
+            # A server that fails now and then, at every second request even, must not be taken for this.
+            if known or (
+                known is None
+                and (self._takes(NO_DOCUMENT) or not (self._takes(UNFINISHED) and self._takes(UNFINISHED)))
+            ):
+                return False
+        log.warning("%s It takes no filter for ids; asking with the documented filters for now.", error)
+        self.way.without_ids(self._clock())
+        return True
+
+    def _shrink(self, wanted: Mapping[str, Any], refused: int) -> bool:
+        """Find out whether smaller pages are answered; how many are asked for may be what is too much."""
+        size = refused
+        while size > 1 and not self._takes(wanted, size):
+            size //= 2
+        if size == refused:
+            return False
+        log.warning("Tenant %r answers for no more than %d documents at a time for now.", self._tenant, size)
+        self.way.shrink(size, self._clock())
+        return True
+
+    def _has_id_filter(self) -> bool | None:
+        """Return what introspection says, ``None`` where it says nothing."""
         try:
-            self._page(wanted, first=1)
-        except ClarusRejectedError:
+            filters = self._graphql(FILTERS_QUERY, {}).get("__type")
+        except ClarusError as error:
+            if not _is_refused(error):
+                raise
+            return None
+        if filters is None:
+            return None
+        with documented_shape(f"read the filters of tenant {self._tenant!r}", filters):
+            return "id" in {field["name"] for field in filters["inputFields"]}
+
+    def _takes(self, wanted: Mapping[str, Any], size: int = 1) -> bool:
+        try:
+            self._page(wanted, first=size)
+        except ClarusError as error:
+            if not _is_refused(error):
+                raise
             return False
         return True
 
@@ -114,6 +191,8 @@ class DocumentList:
         found = self._among(set(ids), UNFINISHED)
         missing = [document_id for document_id in ids if document_id not in found]
         refused: dict[int, Document] = {}
+        # Whoever waits for the others looks again: a call that breaks off must not lose thousands of answers.
+        found |= {number: Document(number, DocumentStatus.UNKNOWN) for number in missing}
         for document_id in missing[:PAGE_SIZE]:
             available = Document(document_id, DocumentStatus.AVAILABLE)
             try:
@@ -122,24 +201,30 @@ class DocumentList:
             except ClarusForbiddenError:
                 # It has finished, well or not; whoever wants the file will be told what is missing.
                 refused[document_id] = available
+                del found[document_id]
             except (ClarusNotFoundError, ClarusRejectedError):
-                continue
-        # Whoever waits for the others looks again: a call that breaks off must not lose thousands of answers.
-        found |= {number: Document(number, DocumentStatus.UNKNOWN) for number in missing[PAGE_SIZE:]}
+                del found[document_id]
+            except ClarusTransientError as error:
+                log.warning("%s", error)
+                break
         # Read last, and only for those that nothing else tells of: the failed reports of a tenant add up.
         lost = set(ids) - found.keys()
         return found | (refused | self._among(lost, FAILED) if lost else {})
 
     def _among(self, ids: set[int], wanted: Mapping[str, Any]) -> dict[int, Document]:
-        try:
-            return {document.id: document for document in self._pages(wanted) if document.id in ids}
-        except ClarusRejectedError as error:
-            raise ClarusTransientError(str(error)) from error
+        return {document.id: document for document in self._pages(wanted) if document.id in ids}
 
-    def _pages(self, wanted: Mapping[str, Any]) -> Iterator[Document]:
+    def _pages(self, wanted: Mapping[str, Any], first: int | None = None) -> Iterator[Document]:
+        """Yield all documents that meet a filter.
+
+        :param first: how many there can be; as many to a page as the server answers where that is not known
+        """
         after = None
         for _ in range(MAX_PAGES):
-            documents, cursor = self._page(wanted, after=after)
+            if first is None:
+                documents, cursor = self._large_page(wanted, after)
+            else:
+                documents, cursor = self._page(wanted, first=first, after=after)
             yield from documents
             if cursor in (None, after):
                 return
@@ -148,8 +233,17 @@ class DocumentList:
             f"Could not read documents of tenant {self._tenant!r}: there are over {MAX_PAGES} pages"
         )
 
+    def _large_page(self, wanted: Mapping[str, Any], after: str | None) -> tuple[list[Document], str | None]:
+        size = self.page_size
+        try:
+            return self._page(wanted, first=size, after=after)
+        except ClarusError as error:
+            if not (_is_refused(error) and self._takes(wanted) and self._shrink(wanted, size)):
+                raise
+        return self._page(wanted, first=self.page_size, after=after)
+
     def _page(
-        self, wanted: Mapping[str, Any], *, first: int = PAGE_SIZE, after: str | None = None
+        self, wanted: Mapping[str, Any], *, first: int, after: str | None = None
     ) -> tuple[list[Document], str | None]:
         """Return some documents, and the cursor to those after them, if there are any."""
         data = self._graphql(DOCUMENTS_QUERY, {"filter": wanted, "first": first, "after": after})
@@ -157,4 +251,10 @@ class DocumentList:
             page = data["documents"]["all"]
             documents = [Document.from_graphql(edge["node"]) for edge in page["edges"]]
             more, cursor = page["pageInfo"]["hasNextPage"], page["pageInfo"]["endCursor"]
+        self.way.accepted(first, self._clock())
         return documents, cursor if more else None
+
+
+def _is_refused(error: ClarusError) -> bool:
+    """Tell whether GraphQL has answered, and refused the question; it may be the way of asking."""
+    return isinstance(error, ClarusRejectedError | GraphQLTroubleError)

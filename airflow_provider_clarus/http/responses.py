@@ -13,46 +13,61 @@ from typing import Any
 
 import requests
 
-from airflow_provider_clarus.exceptions import (
-    ClarusAuthError,
-    ClarusError,
-    ClarusForbiddenError,
-    ClarusNotFoundError,
-    ClarusRejectedError,
-    ClarusTransientError,
-)
+from airflow_provider_clarus.exceptions import ClarusError, ClarusTransientError
+from airflow_provider_clarus.policy import Call, Row, Said, is_invalid_query, is_own_error, row_of
 
 #: Characters of a server's words that a message shows.
 WORDS_LIMIT = 500
 #: Seconds: no server is left alone for longer, whatever it says.
 LONGEST_RETRY_AFTER = 3600.0
 
-_PERMANENT = {
-    401: (ClarusAuthError, "Check the connection's credentials; signing in as the API user ends its tokens."),
-    403: (ClarusForbiddenError, "Only a report's owner may generate it; use the owner's credentials."),
-    404: (ClarusNotFoundError, "Check the id and the tenant."),
-}
 
-
-def error_for(response: requests.Response, doing: str) -> ClarusError:
+def error_for(response: requests.Response, doing: str, call: Call = Call.OTHER) -> ClarusError:
     """Return the error that an unsuccessful response is.
 
     :param response: with a status of 300 or more
     :param doing: what was asked for, with its report or document and tenant, such as
         ``generate report 7 in tenant 'acme'``
+    :param call: the same, as the policy knows it
     """
     status = response.status_code
-    facts = {"status": status, **_programmatic(response)}
+    row = row_of(call, status, _said(call, response))
     said = f"Could not {doing}: Clarus answered {status}: {server_words(response.content).rstrip('.')}."
-    if status == 429 or status >= 500:
-        return ClarusTransientError(
-            said,
-            retry_after=retry_after(response.headers, datetime.now(timezone.utc)),
-            may_have_acted=status != 429,
-            **facts,
-        )
-    error_class, remedy = _PERMANENT.get(status, (ClarusRejectedError, ""))
-    return error_class(f"{said} {remedy}".rstrip(), **facts)
+    facts = {**_programmatic(response), **_pause(row, response)}
+    return row.error(
+        f"{said} {row.remedy}".rstrip(), status=status, may_have_acted=row.may_have_acted, **facts
+    )
+
+
+class GraphQLTroubleError(ClarusTransientError):
+    """GraphQL has answered, with ``errors`` that do not find the query invalid."""
+
+
+def graphql_error(answer: Mapping[str, Any], doing: str) -> ClarusError:
+    """Return the error that an answer with ``errors`` is, although its status is 200.
+
+    :param answer: the parsed body
+    """
+    row = row_of(Call.READ, 200, Said.INVALID if is_invalid_query(answer) else Said.ERRORS)
+    error_class = GraphQLTroubleError if row.error is ClarusTransientError else row.error
+    said = f"Could not {doing}: GraphQL says: {described(answer)}"
+    return error_class(said, status=200, may_have_acted=row.may_have_acted)
+
+
+def _said(call: Call, response: requests.Response) -> Said:
+    try:
+        answer = response.json()
+    except (ValueError, RecursionError):
+        return Said.FOREIGN
+    if is_own_error(call, response.status_code, answer):
+        return Said.OWN
+    return Said.INVALID if call is Call.READ and is_invalid_query(answer) else Said.FOREIGN
+
+
+def _pause(row: Row, response: requests.Response) -> dict[str, Any]:
+    if row.error is not ClarusTransientError:
+        return {}
+    return {"retry_after": retry_after(response.headers, datetime.now(timezone.utc))}
 
 
 def json_of(response: requests.Response, doing: str) -> Any:

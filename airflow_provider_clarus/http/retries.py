@@ -5,12 +5,21 @@ from __future__ import annotations
 
 import logging
 import random
+import time
+from collections.abc import Callable
+from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
-from airflow_provider_clarus.exceptions import ClarusTransientError
+from airflow_provider_clarus.exceptions import ClarusError, ClarusTransientError
+from airflow_provider_clarus.policy import Call, Trouble
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
+
+#: Seconds between two tries of a read that was refused, until that is final.
+REFUSED_PAUSE = 15.0
 
 #: Seconds: a server that asks for a longer pause than this has the task fail, to be retried by Airflow.
 LONGEST_PAUSE = 60.0
@@ -39,6 +48,31 @@ def retrying(attempts: int, *, repeatable: bool) -> Retrying:
         before_sleep=_log_pause,
         reraise=True,
     )
+
+
+def patiently(ask: Callable[[], T], call: Call) -> T:
+    """Return what a read brings, asking again while it is refused and that is not final yet.
+
+    A document that has just become available may be refused by another part of Clarus for a moment.
+
+    :param ask: the read, which repeats by itself what may pass
+    :param call: what is asked for, as the policy knows it
+    :raises ClarusError: what is final, and says how often and for how long it was met; or what may pass, but
+        did not in all tries of ``ask``
+    """
+    trouble = Trouble(call)
+    pause = 1.0
+    while True:
+        try:
+            return ask()
+        except ClarusTransientError:
+            raise
+        except ClarusError as error:
+            if trouble.failed(error, time.monotonic()).is_final:
+                raise trouble.final() from error
+            log.warning("%s Asking again in %.0f s: it may pass.", error, pause)
+        time.sleep(pause)
+        pause = min(2 * pause, REFUSED_PAUSE)
 
 
 def _pause(state: RetryCallState) -> float:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+import ssl
 from http.client import HTTPException
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -17,6 +19,7 @@ from airflow_provider_clarus.http import limit
 from airflow_provider_clarus.http._body import body_of
 from airflow_provider_clarus.http._deadline import POOLS, Deadline
 from airflow_provider_clarus.http.responses import shortened
+from airflow_provider_clarus.policy import Call, Said, causes, is_untrusted, row_of
 
 #: Connections to one server that are kept open, for as many threads.
 KEPT_OPEN = 32
@@ -102,7 +105,11 @@ def options(connection: ClarusConnection) -> dict[str, Any]:
     """Return what each request is given.
 
     Given to the request and not set on the session, where ``REQUESTS_CA_BUNDLE`` would win over ``verify``.
+
+    :raises ClarusConfigError: when there is no such CA bundle
     """
+    if isinstance(connection.verify, str) and not os.path.exists(connection.verify):
+        raise ClarusConfigError(f"There is no file {connection.verify!r}, which extra verify names.")
     return {
         "timeout": connection.timeout,
         "verify": connection.verify,
@@ -110,17 +117,25 @@ def options(connection: ClarusConnection) -> dict[str, Any]:
     }
 
 
-def failure(error: requests.RequestException, doing: str) -> ClarusError:
+def failure(error: requests.RequestException, doing: str, *, ever_worked: bool = False) -> ClarusError:
     """Return the error that a request without an answer is.
 
     :param doing: what was asked for, as in :func:`airflow_provider_clarus.http.responses.error_for`
+    :param ever_worked: whether the server was ever reached: its certificate was good, then, and may be again
     """
     cause = error.args[0] if error.args else None
     reason = getattr(cause, "reason", None) or error
     said = f"Could not {doing}: {type(error).__name__}: {shortened(str(reason))}"
-    if "certificate" in str(reason).lower():
-        return ClarusConfigError(f"{said}. If the server is right, give its CA bundle in extra verify.")
+    if is_untrusted(error):
+        return _untrusted(f"{said}.", ever_worked)
+    if any(isinstance(cause, ssl.SSLError) and cause.library == "X509" for cause in causes(error)):
+        return ClarusConfigError(f"{said}. The file that extra verify names holds no certificate.")
     never_sent = (requests.exceptions.ConnectTimeout, requests.exceptions.ProxyError, NewConnectionError)
     unsent = isinstance(error, never_sent) or isinstance(reason, never_sent)
     remedy = " Check the connection's host, proxies and the network." if unsent else ""
     return ClarusTransientError(f"{said}.{remedy}", may_have_acted=not unsent)
+
+
+def _untrusted(said: str, ever_worked: bool) -> ClarusError:
+    row = row_of(Call.OTHER, None, Said.EXPIRED if ever_worked else Said.UNTRUSTED)
+    return row.error(f"{said} {row.remedy}".rstrip(), may_have_acted=row.may_have_acted)

@@ -3,17 +3,24 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_clarus.connection.connection import is_loopback
+from airflow_provider_clarus.exceptions import ClarusError
+from airflow_provider_clarus.http.retries import patiently
 from airflow_provider_clarus.landing._pages import Announced
 from airflow_provider_clarus.landing.destination import storage_path
 from airflow_provider_clarus.landing.land import land
 from airflow_provider_clarus.landing.names import destination_path
+from airflow_provider_clarus.policy import Call
 
 if TYPE_CHECKING:
     from airflow_provider_clarus.api.models import Document
     from airflow_provider_clarus.hooks.clarus import ClarusHook
+
+#: Seconds before each time that a name is asked for which is not known.
+NAME_PAUSES = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 
 
 def land_document(
@@ -31,10 +38,12 @@ def land_document(
     :param overwrite: whether a file that is there may be replaced
     :raises ClarusError: as :func:`~airflow_provider_clarus.landing.land.land`
     """
+    if destination.endswith("/"):
+        document = _named(hook, document_id, document, log)
     path = storage_path(destination_path(destination, document.file_name if document else None, document_id))
     connection = hook.client.connection
     landed = land(
-        lambda: hook.get_download_url(document_id),
+        lambda: patiently(lambda: hook.get_download_url(document_id), Call.DOWNLOAD),
         path,
         overwrite=overwrite,
         log=log,
@@ -52,3 +61,21 @@ def land_document(
         "file_name": (document and document.file_name) or path.name,
         "document_id": document_id,
     }
+
+
+def _named(hook: ClarusHook, document_id: int, document: Document | None, log: Any) -> Document | None:
+    """Return a document with its file name, asking for it again where it is not known yet.
+
+    The read replica may not show the document yet, or whoever waited for it was not told its name.
+    """
+    for pause in NAME_PAUSES:
+        if (document and document.file_name) or not hook.client.has_id_filter:
+            break
+        time.sleep(pause)
+        try:
+            document = hook.get_document(document_id) or document
+        except ClarusError as error:
+            log.warning("%s The name of document %d is asked for again.", error, document_id)
+    if not (document and document.file_name):
+        log.warning("Clarus has told no name of document %d: it lands under its number.", document_id)
+    return document

@@ -12,6 +12,7 @@ from airflow_provider_clarus.api.models import finished
 from airflow_provider_clarus.exceptions import ClarusTransientError
 from airflow_provider_clarus.hooks.clarus import ClarusHook
 from airflow_provider_clarus.landing.outlets import add_to_outlets
+from airflow_provider_clarus.policy import Call
 from airflow_provider_clarus.stopping import Stoppable
 from airflow_provider_clarus.variables import settle
 
@@ -61,6 +62,7 @@ class ClarusDownloadDocumentOperator(Stoppable, BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Land the file."""
+        from airflow_provider_clarus.http.retries import patiently
         from airflow_provider_clarus.landing.destination import fetch_connection
         from airflow_provider_clarus.landing.document import land_document
         from airflow_provider_clarus.landing.names import destination_path
@@ -73,7 +75,7 @@ class ClarusDownloadDocumentOperator(Stoppable, BaseOperator):
         hook = ClarusHook(clarus_conn_id, settle.tenant(self.subdomain))
         tenant = hook.client.connection.tenant
         with self.working(document_id=document_id, tenant=tenant) as work:
-            document = hook.get_document(document_id)
+            document = patiently(lambda: hook.get_document(document_id), Call.READ)
             # One that the read replica does not show is asked for all the same: the download call knows best.
             if document and not finished(document, document_id=document_id, tenant=tenant, missing_for=0):
                 raise ClarusTransientError(

@@ -162,7 +162,10 @@ class Tenant:
     def failed(self, batch: Batch, error: ClarusError, started: float) -> None:
         """Find out whether a batch is at fault, or else leave the tenant alone for a while."""
         spoilt = isinstance(error, ClarusRejectedError) or (
-            isinstance(error, ClarusTransientError) and error.may_have_acted and not error.retry_after
+            isinstance(error, ClarusTransientError)
+            and error.may_have_acted
+            and error.status != 503  # It is not there, whatever it is asked.
+            and not error.retry_after
         )
         if spoilt and self._answered_at >= started:
             self._divide(batch, error)

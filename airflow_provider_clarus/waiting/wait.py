@@ -7,8 +7,9 @@ import logging
 import time
 
 from airflow_provider_clarus.api.models import Document
-from airflow_provider_clarus.exceptions import ClarusTimeoutError, ClarusTransientError
+from airflow_provider_clarus.exceptions import ClarusError, ClarusTimeoutError
 from airflow_provider_clarus.hooks.clarus import ClarusHook
+from airflow_provider_clarus.policy import Call, Trouble
 from airflow_provider_clarus.waiting.watch import Watch
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ class Wait:
         now = time.time()
         self._hook = hook
         self.interval = interval
+        self._trouble = Trouble(Call.READ)
         self._watch = Watch(document_id, since=now, deadline=now + timeout)
 
     @property
@@ -69,13 +71,17 @@ class Wait:
 
         :raises ClarusReportFailedError: when it never will be
         :raises ClarusNotFoundError: when it is out of sight for good
+        :raises ClarusError: when Clarus has refused to tell for so long that it is final
         """
         tenant = self._hook.client.connection.tenant
         try:
             document = self._hook.get_document(self._watch.document_id)
-        except ClarusTransientError as error:
+        except ClarusError as error:
+            if self._trouble.failed(error, time.monotonic()).is_final:
+                raise self._trouble.final() from error
             log.warning("%s Still waiting for document %d.", error, self._watch.document_id)
             return None
+        self._trouble.worked()
         return self._watch.take(document, tenant=tenant, now=time.time())
 
     def block(self, *, look_at_once: bool = True) -> Document:
@@ -99,4 +105,5 @@ class Wait:
 
     def timed_out(self) -> ClarusTimeoutError:
         """Return the error of a wait that has taken too long."""
-        return self._watch.timed_out(self._hook.client.connection.tenant, time.time())
+        reason = f" The last look at it failed: {self._trouble.last}" if self._trouble.last else ""
+        return self._watch.timed_out(self._hook.client.connection.tenant, time.time(), reason)

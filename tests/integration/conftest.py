@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -14,8 +15,11 @@ from airflow.providers.common.compat.sdk import Connection
 from airflow_provider_clarus import policy
 from airflow_provider_clarus.api.client import ClarusClient
 from airflow_provider_clarus.connection.connection import ClarusConnection
+from airflow_provider_clarus.http import retries
+from airflow_provider_clarus.landing import document as landing_document
 from airflow_provider_clarus.sandbox.server import Sandbox
 from airflow_provider_clarus.waiting import _reader, _tenant, _waiter, poller
+from airflow_provider_clarus.waiting import wait as waiting_wait
 
 Connect: TypeAlias = Callable[..., ClarusClient]
 
@@ -68,3 +72,18 @@ def document(sandbox: Sandbox) -> int:
     (document_id,) = sandbox.add_documents(1, 7)
     sandbox.documents[document_id].seconds = 0
     return document_id
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """A clock that only sleep moves, for waits and patience; their requests are real."""
+    clock = SimpleNamespace(now=time.time())
+
+    def sleep(seconds: float) -> None:
+        clock.now += seconds
+
+    moved = SimpleNamespace(time=lambda: clock.now, monotonic=lambda: clock.now, sleep=sleep)
+    for module in (waiting_wait, retries, landing_document):
+        monkeypatch.setattr(module, "time", moved)
+    monkeypatch.setattr("tenacity.nap.time", SimpleNamespace(sleep=lambda seconds: None))
+    return clock

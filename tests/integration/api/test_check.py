@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_clarus.api.documents import DOCUMENTS_QUERY
+from airflow_provider_clarus.api.documents import DOCUMENTS_QUERY, PAGE_SIZE
 from airflow_provider_clarus.hooks.clarus import ClarusHook
 from airflow_provider_clarus.sandbox.faults import HTML_ERROR, Fault
 from airflow_provider_clarus.sandbox.reports import Report
@@ -36,7 +36,8 @@ def test_success_names_what_was_tried(pressed: Test, sandbox: Sandbox) -> None:
     assert pressed() == (True, said)
     assert [request.endpoint for request in sandbox.requests] == ["token", "graphql", "graphql", "graphql"]
     assert sandbox.requests[-2].json["query"] == DOCUMENTS_QUERY
-    assert sandbox.requests[-2].json["variables"]["first"] == 1
+    assert sandbox.requests[-2].json["variables"]["first"] == PAGE_SIZE
+    assert len(sandbox.requests[-2].json["variables"]["filter"]["id"]["in"]) == PAGE_SIZE
 
 
 def test_a_server_without_an_id_filter_is_all_right_too(pressed: Test) -> None:
@@ -74,6 +75,17 @@ def test_a_catalogue_that_cannot_be_read_is_a_warning(pressed: Test, sandbox: Sa
     works, said = pressed()
     assert works
     assert "Warning: the catalogue cannot be read, so no variables are checked: Could not read" in said
+
+
+def test_a_server_that_limits_complexity_shows_it(pressed: Test) -> None:
+    with Sandbox(max_complexity=100) as other:
+        works, said = pressed(other)
+    assert works
+    assert "It answers for no more than 12 documents at a time." in said
+    with Sandbox(max_complexity=5) as other:
+        works, said = pressed(other)
+    assert not works
+    assert "exceeds max complexity" in said
 
 
 @pytest.mark.parametrize(
@@ -121,4 +133,5 @@ def test_an_outage_is_told_after_one_try(pressed: Test, sandbox: Sandbox) -> Non
     works, message = pressed()
     assert not works
     assert "503" in message
+    assert message.endswith("It may pass: test again in a minute.")
     assert sandbox.count("graphql") == 1

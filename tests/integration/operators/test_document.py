@@ -81,6 +81,7 @@ def test_a_servers_name_cannot_leave_the_folder(clarus_default: Sandbox, tmp_pat
     assert landed.parent == tmp_path / "in"
 
 
+@pytest.mark.usefixtures("clock")
 def test_a_document_that_the_replica_does_not_show_lands_by_its_number(
     clarus_default: Sandbox, tmp_path: Path
 ) -> None:
@@ -115,6 +116,7 @@ def test_a_document_that_will_never_be_ready_fails_for_good(clarus_default: Sand
         download(document_id, tmp_path / "stock.csv")
 
 
+@pytest.mark.usefixtures("clock")
 def test_a_document_that_is_not_there_or_not_ours_fails_for_good(
     clarus_default: Sandbox, tmp_path: Path
 ) -> None:

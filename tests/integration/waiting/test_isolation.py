@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_clarus.api.client import ClarusClient
-from airflow_provider_clarus.exceptions import ClarusPermanentError, ClarusRejectedError
+from airflow_provider_clarus.exceptions import ClarusPermanentError, ClarusTransientError
 from airflow_provider_clarus.hooks.clarus import ClarusHook
 from airflow_provider_clarus.operators.document import ClarusDownloadDocumentOperator
 from airflow_provider_clarus.sandbox.faults import Fault
 from airflow_provider_clarus.sandbox.server import Sandbox
+from tests.integration.conftest import Connect
 from tests.integration.tasks import context
 
 PRIVATE = {"authorization", "x-clarus-subdomain", "cookie"}
@@ -32,13 +32,14 @@ def download(document_id: int, destination: Path) -> Any:
 )
 @pytest.mark.parametrize("endpoint", ["token", "graphql", "generate", "download"])
 def test_the_client_follows_no_redirect(
-    client: ClarusClient, sandbox: Sandbox, endpoint: str, where: str, status: int
+    connect: Connect, sandbox: Sandbox, endpoint: str, where: str, status: int
 ) -> None:
+    client = connect(attempts=1)
     location = where.format(api=sandbox.url, files=sandbox.files_url)
     sandbox.inject(Fault(endpoint, status=status, headers={"Location": location}))
     calls = {"generate": lambda: client.generate_report(7), "download": lambda: client.get_download_url(7)}
     call = calls.get(endpoint, lambda: client.graphql("{ __typename }"))
-    with pytest.raises(ClarusRejectedError, match=str(status)):
+    with pytest.raises(ClarusTransientError, match=str(status)):
         call()
     assert [request.endpoint for request in sandbox.requests][-1] == endpoint
     assert {request.origin for request in sandbox.requests} == {"api"}

@@ -57,7 +57,7 @@ def test_a_cancelled_trigger_removes_only_itself(clarus: Sandbox) -> None:
     async def scenario() -> Document:
         cancelled = [asyncio.ensure_future(wait_for(document_id)) for document_id in (one, other)]
         stays = asyncio.ensure_future(wait_for(other))
-        await until(lambda: polls(clarus))
+        await until(lambda: polls(clarus) and polls(clarus)[0].status)
         for task in cancelled:
             task.cancel()
         await asyncio.wait(cancelled)

@@ -10,6 +10,7 @@ import requests
 
 from airflow_provider_clarus import exceptions
 from airflow_provider_clarus.http.responses import WORDS_LIMIT, error_for, retry_after, server_words
+from airflow_provider_clarus.policy import Call
 from airflow_provider_clarus.sandbox.faults import HTML_ERROR
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=timezone.utc)
@@ -61,7 +62,8 @@ def test_other_bodies_are_shown_from_their_start_without_markup(body: bytes, wor
 @pytest.mark.parametrize(
     ("status", "error_class"),
     [
-        (302, exceptions.ClarusRejectedError),
+        (302, exceptions.ClarusTransientError),
+        (408, exceptions.ClarusTransientError),
         (400, exceptions.ClarusRejectedError),
         (401, exceptions.ClarusAuthError),
         (403, exceptions.ClarusForbiddenError),
@@ -75,9 +77,36 @@ def test_other_bodies_are_shown_from_their_start_without_markup(body: bytes, wor
 def test_a_status_is_an_error_that_says_what_a_retry_can_do(
     status: int, error_class: type[exceptions.ClarusError]
 ) -> None:
-    error = error_for(response(status, b'{"errors": [{"details": "No."}]}'), "generate report 7")
+    body = b'{"errors": [{"details": "No."}]}'
+    error = error_for(response(status, body), "generate report 7", Call.GENERATE)
     assert type(error) is error_class
     assert str(error).startswith(f"Could not generate report 7: Clarus answered {status}: No.")
+
+
+@pytest.mark.parametrize(
+    ("call", "remedy"),
+    [
+        (Call.GENERATE, "Only a report's owner may generate it"),
+        (Call.READ, "The API user may not read this"),
+        (Call.DOWNLOAD, "the permission DocumentsDownload"),
+        (Call.OTHER, "The API user may not do this"),
+        (Call.TOKEN, "client secret"),
+    ],
+)
+def test_a_remedy_fits_the_call(call: Call, remedy: str) -> None:
+    body = b'{"errors": [{"symbol": "forbidden", "details": "No."}]}'
+    error = error_for(response(403, body), "ask", call)
+    assert remedy in str(error)
+    assert ("owner may generate" in str(error)) == (call is Call.GENERATE)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
+@pytest.mark.parametrize("body", [HTML_ERROR.encode(), b"", b'{"message": "Forbidden"}', b'{"errors": []}'])
+@pytest.mark.parametrize("call", Call)
+def test_a_refusal_that_clarus_has_not_written_may_pass(call: Call, body: bytes, status: int) -> None:
+    error = error_for(response(status, body), "ask", call)
+    assert type(error) is exceptions.ClarusTransientError
+    assert not error.may_have_acted
 
 
 @pytest.mark.parametrize(("status", "may_have_acted"), [(429, False), (503, True), (500, True), (504, True)])

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 from collections.abc import Iterator
 
 import pytest
@@ -84,8 +85,26 @@ def test_tls_is_left_out_only_for_an_address_without_it(url: str, adapter: type[
         assert type(session.get_adapter(transport.secure(url))) is adapter
 
 
+UNTRUSTED = requests.exceptions.SSLError(ssl.SSLCertVerificationError("self-signed certificate"))
+
+
 def test_a_certificate_is_nothing_that_passes() -> None:
-    error = requests.exceptions.SSLError("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed certificate")
-    found = failure(error, "get a token")
+    found = failure(UNTRUSTED, "get a token")
     assert isinstance(found, ClarusConfigError)
     assert "extra verify" in str(found)
+
+
+def test_unless_it_was_good_before() -> None:
+    assert isinstance(failure(UNTRUSTED, "get a token", ever_worked=True), ClarusTransientError)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        requests.ConnectionError("certificate.example: name or service not known"),
+        requests.exceptions.SSLError("[SSL: WRONG_VERSION_NUMBER] while reading a certificate"),
+        requests.ReadTimeout("https://certificates.clarus-api.com"),
+    ],
+)
+def test_the_word_alone_is_no_certificate(error: requests.RequestException) -> None:
+    assert isinstance(failure(error, "get a token"), ClarusTransientError)
