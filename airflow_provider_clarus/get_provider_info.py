@@ -28,6 +28,14 @@ def get_provider_info() -> dict[str, Any]:
             "clarus": {
                 "description": "ClarusWMS connections.",
                 "options": {
+                    "requests_at_once": {
+                        "description": "How many requests the shared poller of a triggerer sends through one "
+                        "connection at a time, from 1 to 32; each takes a thread while it lasts.",
+                        "version_added": "0.1.0",
+                        "type": "integer",
+                        "example": None,
+                        "default": "8",
+                    },
                     "on_refresh_token": {
                         "description": "The path of a function that stores a new refresh token, called with "
                         "the connection's id and the token, once for each new one, in the process that got "
@@ -37,7 +45,7 @@ def get_provider_info() -> dict[str, Any]:
                         "type": "string",
                         "example": "my_company.clarus.store_refresh_token",
                         "default": None,
-                    }
+                    },
                 },
             }
         },

@@ -14,7 +14,7 @@ from airflow_provider_clarus.exceptions import ClarusError, ClarusRejectedError,
 from airflow_provider_clarus.policy import Call, Trouble
 from airflow_provider_clarus.waiting import _waiter
 from airflow_provider_clarus.waiting._queue import PARTS, Queue, Wanted
-from airflow_provider_clarus.waiting._waiter import Waiter, pause
+from airflow_provider_clarus.waiting._waiter import Waiter
 
 log = logging.getLogger(__name__)
 
@@ -149,8 +149,7 @@ class Tenant:
             wanted.is_asked = False
             self.queue.clear(wanted)
             for waiter in wanted.waiting:
-                next_look = now + jitter * pause(waiter.interval, now - waiter.since)
-                waiter.settle(found.get(wanted.id), tenant=self.name, now=now, next_look=next_look)
+                waiter.settle(found.get(wanted.id), tenant=self.name, now=now, jitter=jitter)
             self.queue.place(wanted)
         self._trouble.worked()
         self._failures = 0

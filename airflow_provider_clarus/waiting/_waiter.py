@@ -124,10 +124,12 @@ class Waiter(Watch):
         """Log into the waiting task's own log, which follows its trigger's context."""
         self.context.run(log.info, message, *args)
 
-    def settle(self, answer: Answer, *, tenant: str, now: float, next_look: float) -> None:
-        """Take what Clarus answered: end the wait, or have the next look at ``next_look`` or the deadline.
+    def settle(self, answer: Answer, *, tenant: str, now: float, jitter: float) -> None:
+        """Take what Clarus answered: end the wait, or have the next look after its pause or at the deadline.
 
         Whatever goes wrong in it ends this wait alone.
+
+        :param jitter: times the pause
         """
         if self.is_over or now < self.not_before:
             return
@@ -136,12 +138,12 @@ class Waiter(Watch):
                 self.future.set_result(available)
             elif now >= self.last_look:
                 raise self.timed_out(tenant, now)
+            self.due = min(now + jitter * pause(self.interval, now - self.since), self.last_look)
         except ClarusError as error:
             self.end(error)
         except Exception as error:
             log.exception("The wait for document %d broke", self.document_id)
             self.end(ClarusTransientError(f"The wait broke: {error!r}. A retry starts a new one."))
-        self.due = min(next_look, self.last_look)
 
     def end(self, error: ClarusError) -> None:
         """End the wait without a document."""
