@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from airflow_provider_clarus.stopping import Stoppable
 from airflow_provider_clarus.triggers.deferral import TRIGGER_FAILED, not_ended, wait_for_document
 from airflow_provider_clarus.variables import settle
 from airflow_provider_clarus.waiting.event import document_of
+from airflow_provider_clarus.waiting.looks import looking_again
 from airflow_provider_clarus.waiting.wait import Wait
 
 if TYPE_CHECKING:
@@ -95,7 +96,9 @@ class ClarusDocumentSensor(Stoppable, BaseSensorOperator):
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once."""
-        document = (self._wait or self._new_wait()).look()
+        wait = self._wait or self._new_wait()
+        with looking_again(context, wait) if self.reschedule else nullcontext():
+            document = wait.look()
         return PokeReturnValue(is_done=document is not None, xcom_value=document and document.as_dict())
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -66,6 +66,15 @@ class Wait:
         self._watch.deadline = end
         return True
 
+    @property
+    def missing_since(self) -> float | None:
+        """Since when no look has found the document, in seconds since the epoch."""
+        return self._watch.missing_since
+
+    @missing_since.setter
+    def missing_since(self, since: float | None) -> None:
+        self._watch.missing_since = since
+
     def look(self) -> Document | None:
         """Ask Clarus once; return the document when it is available, ``None`` while it is not yet.
 
