@@ -24,6 +24,7 @@ def get_provider_info() -> dict[str, Any]:
         ],
         # Read by Airflow 3.2 and later; others have `python -m airflow_provider_clarus`.
         "cli": ["airflow_provider_clarus.cli.definition.get_clarus_cli_commands"],
+        "extra-links": ["airflow_provider_clarus.landing.link.LandedObjectLink"],
         "config": {
             "clarus": {
                 "description": "ClarusWMS connections.",

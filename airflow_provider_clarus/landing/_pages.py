@@ -7,10 +7,9 @@ import codecs
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from mimetypes import guess_type
 from os.path import splitext
 from urllib.parse import unquote, urlsplit
-
-from airflow_provider_clarus.http.responses import server_words
 
 #: Bytes at the start of a file that are looked at.
 HEAD = 1024
@@ -43,6 +42,14 @@ class Announced:
         return kinds - {""}
 
     @property
+    def media_type(self) -> str | None:
+        """The MIME type of the file, None where neither its type nor its name tells."""
+        kind = (self.file_type or "").strip()
+        if "/" in kind:
+            return kind
+        return guess_type(f"file.{kind}")[0] or guess_type(self.file_name or "")[0]
+
+    @property
     def is_gzip(self) -> bool:
         """Whether the file itself is packed."""
         return bool(self.kinds() & {"gz", "gzip", "x-gzip", "tgz"})
@@ -53,6 +60,8 @@ def page(announced: Announced, url: str, headers: Mapping[str, str], head: bytes
 
     :param head: the first bytes of the body, unpacked
     """
+    from airflow_provider_clarus.http.responses import server_words
+
     kinds = announced.kinds(url)
     if any(_MARKUP.fullmatch(kind) for kind in kinds):
         return None

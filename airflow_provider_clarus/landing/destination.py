@@ -8,19 +8,10 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_clarus.exceptions import ClarusConfigError, ClarusInputError, ClarusTransientError
 from airflow_provider_clarus.hooks import connections
+from airflow_provider_clarus.landing._storage import KINDS
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection, ObjectStoragePath
-
-#: The library that opens each storage, and the extra of this package that brings it.
-LIBRARIES = {
-    "s3": ("s3fs", "s3"),
-    "s3a": ("s3fs", "s3"),
-    "gs": ("gcsfs", "gcs"),
-    "gcs": ("gcsfs", "gcs"),
-    "abfs": ("adlfs", "azure"),
-    "abfss": ("adlfs", "azure"),
-}
 
 
 def storage_path(destination: str) -> ObjectStoragePath:
@@ -80,7 +71,7 @@ def check_library(destination: str) -> None:
 
     :raises ClarusConfigError: with the command that installs it
     """
-    library, extra = LIBRARIES.get(destination.partition("://")[0], ("", ""))
+    _, library, extra = KINDS[destination.partition("://")[0]]
     if library and find_spec(library) is None:
         raise ClarusConfigError(
             f"destination {destination!r} needs {library}: pip install 'airflow-provider-clarus[{extra}]'"

@@ -7,12 +7,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_clarus.connection.connection import is_loopback
-from airflow_provider_clarus.exceptions import ClarusError
+from airflow_provider_clarus.exceptions import ClarusError, ClarusInputError
 from airflow_provider_clarus.http.retries import patiently
 from airflow_provider_clarus.landing._pages import Announced
-from airflow_provider_clarus.landing.destination import storage_path
+from airflow_provider_clarus.landing._storage import ObjectExistsError, storage_of
 from airflow_provider_clarus.landing.land import land
-from airflow_provider_clarus.landing.names import destination_path
+from airflow_provider_clarus.landing.landing import DOCUMENT, REPORT, TENANT, Landing, result_of
 from airflow_provider_clarus.policy import Call
 
 if TYPE_CHECKING:
@@ -27,33 +27,52 @@ def land_document(
     hook: ClarusHook,
     document_id: int,
     document: Document | None,
-    destination: str,
+    landing: Landing,
     *,
-    overwrite: bool,
+    report_id: int | None = None,
     log: Any,
 ) -> dict[str, Any]:
     """Land a document's file and return ``{"uri", "size", "sha256", "file_name", "document_id"}``.
 
+    Where an object is already, and ``if_exists`` is ``skip``, the result tells of that one.
+
     :param document: what is known of it; its file name completes a destination that ends in ``/``
-    :param overwrite: whether a file that is there may be replaced
+    :param report_id: the report that the document is of, where that is known
+    :raises ClarusInputError: an object is there, and ``if_exists`` is ``fail``
     :raises ClarusError: as :func:`~airflow_provider_clarus.landing.land.land`
     """
-    if destination.endswith("/"):
+    if landing.destination.endswith("/"):
         document = _named(hook, document_id, document, log)
-    path = storage_path(destination_path(destination, document.file_name if document else None, document_id))
+    announced = Announced(document.file_name, document.file_type) if document else Announced()
+    path = landing.path(announced, document_id)
     connection = hook.client.connection
-    landed = land(
-        lambda: patiently(lambda: hook.get_download_url(document_id), Call.DOWNLOAD),
-        path,
-        overwrite=overwrite,
-        log=log,
-        verify=connection.storage_verify,
-        proxies=connection.proxies,
-        timeout=connection.timeout,
-        allow_http=connection.allow_http,
-        loopback=is_loopback(connection.base_url),
-        announced=Announced(document.file_name, document.file_type) if document else None,
-    )
+    facts = {DOCUMENT: str(document_id), TENANT: connection.tenant}
+    if report_id:
+        facts[REPORT] = str(report_id)
+    try:
+        landed = land(
+            lambda: patiently(lambda: hook.get_download_url(document_id), Call.DOWNLOAD),
+            path,
+            options=landing.object_options(announced, facts),
+            compress=landing.packs(announced),
+            log=log,
+            verify=connection.storage_verify,
+            proxies=connection.proxies,
+            timeout=connection.timeout,
+            allow_http=connection.allow_http,
+            loopback=is_loopback(connection.base_url),
+            announced=announced,
+        )
+    except ObjectExistsError:
+        found = storage_of(path.protocol).look(path)
+        if landing.if_exists == "skip" and found:
+            log.info(
+                "%s exists already, and if_exists is 'skip': document %d did not land", path, document_id
+            )
+            return result_of(path, found)
+        raise ClarusInputError(
+            f"{path} exists already, and if_exists is 'fail': document {document_id} did not land."
+        ) from None
     return {
         "uri": landed.uri,
         "size": landed.size,

@@ -11,19 +11,19 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from logging import Logger
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow_provider_clarus.exceptions import ClarusInputError, ClarusTransientError
+from airflow_provider_clarus.exceptions import ClarusTransientError
 from airflow_provider_clarus.landing._download import Download
-from airflow_provider_clarus.landing._packed import Stage, Unpacker
+from airflow_provider_clarus.landing._packed import Packer, Stage, Unpacker
 from airflow_provider_clarus.landing._pages import Announced
 from airflow_provider_clarus.landing._progress import Progress
 from airflow_provider_clarus.landing._source import ObjectChangedError
-from airflow_provider_clarus.landing._writers import open_writer
+from airflow_provider_clarus.landing._storage import ObjectExistsError, ObjectOptions, Writer, storage_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -52,8 +52,9 @@ def land(
     get_url: Callable[[], str],
     path: ObjectStoragePath,
     *,
-    overwrite: bool = True,
     log: Logger,
+    options: ObjectOptions | None = None,
+    compress: bool = False,
     verify: bool | str = True,
     proxies: Mapping[str, str] | None = None,
     timeout: float = 30.0,
@@ -64,20 +65,27 @@ def land(
     """Bring the file behind a URL to ``path``; until all of it is there and verified, nobody sees any of it.
 
     :param get_url: asks for a presigned URL: at the start, and again when the storage refuses the last one
-    :param overwrite: False: refuse, before anything is asked for, when there is an object at ``path``
+    :param options: what the object carries, and whether it may replace another one
+    :param compress: whether it is packed as gzip while it lands
     :param verify: as in ``requests``: whether TLS is verified, or the path of a CA bundle
     :param proxies: as in ``requests``; the environment's where it says nothing
     :param timeout: seconds without a byte after which a connection counts as broken
     :param allow_http: whether ``http://`` may lead to another machine
     :param loopback: whether the file may be on this machine, as it is where Clarus is
     :param announced: what Clarus says of the file, by which a page in its place is told
+    :raises ObjectExistsError: there is an object at ``path``, and it may not be replaced.
     :raises ClarusInputError: the destination cannot be written to as it was given.
     :raises ClarusTransientError: the transfer broke too often, or what arrived is not what was announced.
     :raises ClarusPermanentError: the storage, or this package, refuses the URL for good.
     :raises OSError: the destination's storage failed; its own libraries raise others, too.
     """
-    if not overwrite and path.exists():
-        raise ClarusInputError(f"{path} exists already, and overwrite is False: nothing was fetched")
+    options = options or ObjectOptions()
+    announced = announced or Announced()
+    storage = storage_of(path.protocol)
+    storage.check(path.key, options)
+    if options.if_absent and storage.look(path):
+        raise ObjectExistsError
+    order = _Order(path, options, announced, compress)
     download = Download(
         get_url,
         verify=verify,
@@ -91,7 +99,7 @@ def land(
     doubted = None
     for _ in range(STARTS):
         try:
-            landed = _transfer(download, path, log, doubted, announced)
+            landed = _transfer(download, order, log, doubted)
         except ObjectChangedError as change:
             log.warning("Starting over: %s", change)
         except _DoubtError as doubt:
@@ -120,50 +128,70 @@ class _DoubtError(Exception):
         self.has, self.says = has, says
 
 
-def _transfer(
-    download: Download,
-    path: ObjectStoragePath,
-    log: Logger,
-    doubted: _DoubtError | None,
-    announced: Announced | None,
-) -> Landed:
+@dataclass(frozen=True)
+class _Order:
+    path: ObjectStoragePath
+    options: ObjectOptions
+    announced: Announced
+    compress: bool
+
+
+def _transfer(download: Download, order: _Order, log: Logger, doubted: _DoubtError | None) -> Landed:
     progress = Progress(log)
     sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
-    writer = open_writer(path)
-    try:
-        with closing(download.chunks()) as chunks, ExitStack() as stack:
-            first = next(chunks, b"")
-            source = download.source
-            body = _Body([stack.enter_context(_Lane(work)) for work in (sha256.update, writer.write)])
-            wire: list[_Reader] = [body]
-            if source.encoding and not (announced and announced.is_gzip):
-                log.info("The storage sent the file packed as %s, unasked: it is unpacked", source.encoding)
-                body.stages.append(Unpacker(source.encoding))
-            if body.stages:
-                wire = [stack.enter_context(_Lane(body.give, body.finish))]
-            if source.md5:
-                wire.append(stack.enter_context(_Lane(md5.update)))
-            for chunk in chain([first], chunks):
-                for reader in wire:
-                    reader.give(chunk)
-                progress.add(len(chunk), source.size)
-            for reader in wire:
-                reader.finish()
-        says, has = download.source.md5, md5.hexdigest()
-        if says not in (None, has):
-            if not doubted or (doubted.has, doubted.says) != (has, says):
-                raise _DoubtError(has, str(says))
-            log.warning("The ETag of the file, %s, is no MD5: it was read twice, and is the same", says)
-        writer.commit()
-    except BaseException:
+    with closing(download.chunks()) as chunks:
+        first = next(chunks, b"")
+        source = download.source
+        stages: list[Stage] = []
+        if source.encoding and not order.announced.is_gzip:
+            log.info("The storage sent the file packed as %s, unasked: it is unpacked", source.encoding)
+            stages.append(Unpacker(source.encoding))
+        if order.compress:
+            stages.append(Packer())
+        size = None if stages else source.size
+        writer = storage_of(order.path.protocol).open_writer(order.path, replace(order.options, size=size))
         try:
-            writer.discard()
-        except Exception as error:
-            log.warning("Could not remove what was written to %s so far, which nobody sees: %s", path, error)
-        raise
-    landed = Landed(str(path), body.size, sha256.hexdigest())
+            with ExitStack() as stack:
+                landing = [stack.enter_context(_Lane(work)) for work in (sha256.update, writer.write)]
+                body = _Body(stages, landing)
+                wire: list[_Reader] = [stack.enter_context(_Lane(body.give, body.finish)) if stages else body]
+                if source.md5:
+                    wire.append(stack.enter_context(_Lane(md5.update)))
+                for chunk in chain([first], chunks):
+                    for reader in wire:
+                        reader.give(chunk)
+                    progress.add(len(chunk), source.size)
+                for reader in wire:
+                    reader.finish()
+            says, has = source.md5, md5.hexdigest()
+            if says not in (None, has):
+                if not doubted or (doubted.has, doubted.says) != (has, says):
+                    raise _DoubtError(has, str(says))
+                log.warning("The ETag of the file, %s, is no MD5: it was read twice, and is the same", says)
+            _commit(writer, order, body.size)
+        except BaseException:
+            try:
+                writer.discard()
+            except Exception as error:
+                log.warning(
+                    "Could not remove what was written to %s so far, which nobody sees: %s", order.path, error
+                )
+            raise
+    landed = Landed(str(order.path), body.size, sha256.hexdigest())
     log.info("Landed %s at %s, sha256 %s", progress.summary(), landed.uri, landed.sha256)
     return landed
+
+
+def _commit(writer: Writer, order: _Order, size: int) -> None:
+    try:
+        writer.commit()
+    except ObjectExistsError:
+        # A request whose answer was lost is sent again, and then finds what it has made itself.
+        found = storage_of(order.path.protocol).look(order.path)
+        ours = order.options.metadata.items()
+        if not (ours and found and found.size == size and ours <= found.metadata.items()):
+            raise
+        writer.discard()
 
 
 class _Reader(Protocol):
@@ -175,17 +203,17 @@ class _Reader(Protocol):
 class _Body:
     """What lands: the file, through the stages that change it, for all that read it."""
 
-    def __init__(self, readers: Sequence[_Reader]) -> None:
+    def __init__(self, stages: Sequence[Stage], readers: Sequence[_Reader]) -> None:
         self.size = 0
-        self.stages: list[Stage] = []
+        self._stages = stages
         self._readers = readers
 
     def give(self, chunk: bytes) -> None:
-        self._pass([chunk], self.stages)
+        self._pass([chunk], self._stages)
 
     def finish(self) -> None:
-        for number, stage in enumerate(self.stages, 1):
-            self._pass(stage.finish(), self.stages[number:])
+        for number, stage in enumerate(self._stages, 1):
+            self._pass(stage.finish(), self._stages[number:])
         for reader in self._readers:
             reader.finish()
 

@@ -8,9 +8,10 @@ import unicodedata
 from os.path import splitext
 
 from airflow_provider_clarus.exceptions import ClarusInputError
+from airflow_provider_clarus.landing._storage import KINDS
 
-SCHEMES = ("file", "s3", "s3a", "gs", "gcs", "abfs", "abfss")
-"""The storages whose way to publish an object in one step was measured; see :mod:`.writers`."""
+SCHEMES = tuple(KINDS)
+"""The storages whose way to publish an object in one step was measured."""
 
 MAX_NAME = 200
 """Bytes; file systems allow 255, and a temporary name needs some of them."""
@@ -38,13 +39,52 @@ def destination_path(destination: str, file_name: str | None, document_id: int) 
         raise ClarusInputError(f"destination {destination!r} has no absolute path: write file:///folder/name")
     if scheme != "file" and not bucket:
         raise ClarusInputError(f"destination {destination!r} names no bucket or container")
-    if destination.endswith("/"):
-        return destination + safe_file_name(file_name, document_id)
-    if not key:
+    if scheme != "file":
+        _check_object(destination, scheme, authority, key)
+    if not key.rpartition("/")[2].strip() and not destination.endswith("/"):
         raise ClarusInputError(
             f"destination {destination!r} names no object: end it in / to use the document's file name"
         )
+    if destination.endswith("/"):
+        return destination + safe_file_name(file_name, document_id)
     return destination
+
+
+#: What tells that somebody took the address of a storage's server for the name of a bucket.
+_SERVERS = ("amazonaws.com", "core.windows.net", "googleapis.com")
+
+
+def _check_object(destination: str, scheme: str, authority: str, key: str) -> None:
+    """Refuse what a storage's library would take for something else.
+
+    :raises ClarusInputError: with the form that is right
+    """
+    connection, _, bucket = authority.rpartition("@")
+    shown = f"{scheme}://{{connection}}@{{bucket}}/{{key}}"
+    if bucket.endswith(_SERVERS):
+        container = connection if "windows" in bucket else bucket.partition(".")[0]
+        right = shown.format(connection="CONNECTION", bucket=container or "CONTAINER", key=key)
+        raise ClarusInputError(
+            f"destination {destination!r} names a server, not a bucket or container: write {right}, where"
+            " CONNECTION is the id of the Airflow connection in which the account stands."
+        )
+    if ":" in authority:
+        right = shown.format(connection="CONNECTION", bucket=bucket.partition(":")[0], key=key)
+        raise ClarusInputError(
+            f"destination {scheme}://…@{bucket}/{key} has a port or a password in it, which belong"
+            f" in the Airflow connection: write {right}"
+        )
+    if any(character in destination for character in "?#"):
+        right = re.split("[?#]", destination)[0]
+        raise ClarusInputError(
+            f"destination {destination!r} has a query or a fragment, which would name a version of an object"
+            f" and not its place: write {right}"
+        )
+    if {".", ".."} & set(key.split("/")):
+        raise ClarusInputError(
+            f"destination {destination!r} has . or .. in it, which object storage does not resolve:"
+            " write the key itself"
+        )
 
 
 def safe_file_name(file_name: str | None, document_id: int) -> str:

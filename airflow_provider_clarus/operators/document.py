@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from airflow_provider_clarus.api.models import finished
 from airflow_provider_clarus.exceptions import ClarusTransientError
 from airflow_provider_clarus.hooks.clarus import ClarusHook
+from airflow_provider_clarus.landing.landing import LandedObjectLinks, Landing
 from airflow_provider_clarus.landing.outlets import add_to_outlets
 from airflow_provider_clarus.policy import Call
 from airflow_provider_clarus.stopping import Stoppable
@@ -29,7 +30,13 @@ class ClarusDownloadDocumentOperator(Stoppable, BaseOperator):
     :param destination: an object storage URI with the Airflow connection in it (templated), such as
         ``s3://aws_default@bucket/stock/{{ ds }}.csv``, or an ``ObjectStoragePath``; after a last ``/`` of a
         URI goes the document's file name
-    :param overwrite: whether a file that is there may be replaced (templated)
+    :param if_exists: ``replace`` a file that is there, ``fail``, or ``skip`` and return what is there
+        (templated)
+    :param content_type: a MIME type, instead of the document's own (templated)
+    :param metadata: names and values that the object gets, beside those of the document (templated)
+    :param extra_args: what the storage's own client takes: S3 as boto3's ``ExtraArgs``, Google as its JSON
+        API, Azure as ``upload_blob`` (templated)
+    :param compression: ``gzip``, to pack the file while it lands (templated)
     :param subdomain: the tenant (templated), instead of the connection's own
     :param clarus_conn_id: an Airflow connection of type ``clarus`` (templated)
     """
@@ -37,18 +44,31 @@ class ClarusDownloadDocumentOperator(Stoppable, BaseOperator):
     template_fields: Sequence[str] = (
         "document_id",
         "destination",
-        "overwrite",
+        "if_exists",
+        "content_type",
+        "metadata",
+        "extra_args",
+        "compression",
+        "file_name",
         "subdomain",
         "clarus_conn_id",
     )
+    template_fields_renderers = {"metadata": "json", "extra_args": "json"}  # noqa: RUF012 - Airflow's convention
     ui_color = "#e6f1f2"
+    operator_extra_links = LandedObjectLinks()
+    #: So that ``file_name`` is shown, which is known when the task has run.
+    overwrite_rtif_after_execution = True
 
     def __init__(
         self,
         *,
         document_id: int | str,
         destination: str | ObjectStoragePath,
-        overwrite: bool | str = True,
+        if_exists: str = "replace",
+        content_type: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        extra_args: Mapping[str, Any] | None = None,
+        compression: str | None = None,
         subdomain: str | None = None,
         clarus_conn_id: str = ClarusHook.default_conn_name,
         **kwargs: Any,
@@ -56,23 +76,38 @@ class ClarusDownloadDocumentOperator(Stoppable, BaseOperator):
         super().__init__(**({"multiple_outputs": True} | kwargs))
         self.document_id = document_id
         self.destination = destination
-        self.overwrite = overwrite
+        self.if_exists = if_exists
+        self.content_type = content_type
+        self.metadata = metadata
+        self.extra_args = extra_args
+        self.compression = compression
+        self.file_name: str | None = None
         self.subdomain = subdomain
         self.clarus_conn_id = clarus_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Land the file."""
         from airflow_provider_clarus.http.retries import patiently
-        from airflow_provider_clarus.landing.destination import fetch_connection
         from airflow_provider_clarus.landing.document import land_document
-        from airflow_provider_clarus.landing.names import destination_path
 
         document_id = settle.positive_id(self.document_id, "document_id")
-        destination = settle.destination(self.destination)
-        overwrite = settle.flag(self.overwrite, "overwrite")
+        landing = Landing.settle(
+            self.destination,
+            if_exists=self.if_exists,
+            content_type=self.content_type,
+            metadata=self.metadata,
+            extra_args=self.extra_args,
+            compression=self.compression,
+        )
         clarus_conn_id = settle.text(self.clarus_conn_id, "clarus_conn_id")
-        fetch_connection(destination_path(destination, None, document_id))
-        hook = ClarusHook(clarus_conn_id, settle.tenant(self.subdomain))
+        tenant_asked = settle.tenant(self.subdomain)
+        landing.check_connection()
+        if there := landing.already_there():
+            self.log.info("%s exists already, and if_exists is 'skip': nothing was asked for", there["uri"])
+            self.file_name = there["file_name"]
+            add_to_outlets(context, self.outlets, there)
+            return there
+        hook = ClarusHook(clarus_conn_id, tenant_asked)
         tenant = hook.client.connection.tenant
         with self.working(document_id=document_id, tenant=tenant) as work:
             document = patiently(lambda: hook.get_document(document_id), Call.READ)
@@ -82,8 +117,7 @@ class ClarusDownloadDocumentOperator(Stoppable, BaseOperator):
                     f"Document {document_id} in tenant {tenant!r} is {document.status.value!r}, not "
                     "available yet. Wait for it with a ClarusDocumentSensor before this task."
                 )
-            result = land_document(
-                hook, document_id, document, destination, overwrite=overwrite, log=work.logger(__name__)
-            )
+            result = land_document(hook, document_id, document, landing, log=work.logger(__name__))
+            self.file_name = result["file_name"]
             add_to_outlets(context, self.outlets, result)
             return result

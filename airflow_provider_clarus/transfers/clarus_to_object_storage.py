@@ -12,10 +12,8 @@ from airflow.providers.common.compat.sdk import BaseOperator, conf
 
 from airflow_provider_clarus import durable
 from airflow_provider_clarus.api.models import Document
-from airflow_provider_clarus.exceptions import ClarusInputError
 from airflow_provider_clarus.hooks.clarus import ClarusHook
-from airflow_provider_clarus.landing.destination import check_library, fetch_connection, storage_path
-from airflow_provider_clarus.landing.names import destination_path
+from airflow_provider_clarus.landing.landing import LandedObjectLinks, Landing
 from airflow_provider_clarus.landing.outlets import add_to_outlets
 from airflow_provider_clarus.stopping import Stoppable, Work
 from airflow_provider_clarus.triggers.deferral import GoesOn, end_of_execution, wait_for_document
@@ -50,7 +48,13 @@ class ClarusReportToObjectStorageOperator(Stoppable, GoesOn, BaseOperator):
         it does not know, or that has another type (templated). What cannot be read is not checked
     :param allow_relative_variables: let expressions such as ``3 days ago`` pass, although the server counts
         them from the moment of generation, also in a backfill; or the names for which it is so (templated)
-    :param overwrite: whether a file that is there may be replaced (templated)
+    :param if_exists: ``replace`` a file that is there, ``fail``, or ``skip`` and return what is there; looked
+        for before anything is generated, unless the destination ends in ``/`` (templated)
+    :param content_type: a MIME type, instead of the document's own (templated)
+    :param metadata: names and values that the object gets, beside those of the document (templated)
+    :param extra_args: what the storage's own client takes: S3 as boto3's ``ExtraArgs``, Google as its JSON
+        API, Azure as ``upload_blob`` (templated)
+    :param compression: ``gzip``, to pack the file while it lands (templated)
     :param subdomain: the tenant (templated), instead of the connection's own
     :param clarus_conn_id: an Airflow connection of type ``clarus`` (templated)
     :param deferrable: wait in the triggerer, where thousands of documents share one request
@@ -71,7 +75,12 @@ class ClarusReportToObjectStorageOperator(Stoppable, GoesOn, BaseOperator):
         "interval_variables",
         "check_variables",
         "allow_relative_variables",
-        "overwrite",
+        "if_exists",
+        "content_type",
+        "metadata",
+        "extra_args",
+        "compression",
+        "file_name",
         "subdomain",
         "clarus_conn_id",
         "deferrable",
@@ -79,8 +88,15 @@ class ClarusReportToObjectStorageOperator(Stoppable, GoesOn, BaseOperator):
         "timeout",
         "on_unknown_outcome",
     )
-    template_fields_renderers = {"variables": "json"}  # noqa: RUF012 - Airflow's own convention
+    template_fields_renderers = {  # noqa: RUF012 - Airflow's own convention
+        "variables": "json",
+        "metadata": "json",
+        "extra_args": "json",
+    }
     ui_color = "#e6f1f2"
+    operator_extra_links = LandedObjectLinks()
+    #: So that ``file_name`` is shown, which is known when the task has run.
+    overwrite_rtif_after_execution = True
 
     def __init__(
         self,
@@ -92,7 +108,11 @@ class ClarusReportToObjectStorageOperator(Stoppable, GoesOn, BaseOperator):
         interval_variables: Sequence[str] | None = None,
         check_variables: bool | str = True,
         allow_relative_variables: bool | str | Sequence[str] = False,
-        overwrite: bool | str = True,
+        if_exists: str = "replace",
+        content_type: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        extra_args: Mapping[str, Any] | None = None,
+        compression: str | None = None,
         subdomain: str | None = None,
         clarus_conn_id: str = ClarusHook.default_conn_name,
         deferrable: bool | str = conf.getboolean("operators", "default_deferrable", fallback=False),
@@ -109,7 +129,12 @@ class ClarusReportToObjectStorageOperator(Stoppable, GoesOn, BaseOperator):
         self.interval_variables = interval_variables
         self.check_variables = check_variables
         self.allow_relative_variables = allow_relative_variables
-        self.overwrite = overwrite
+        self.if_exists = if_exists
+        self.content_type = content_type
+        self.metadata = metadata
+        self.extra_args = extra_args
+        self.compression = compression
+        self.file_name: str | None = None
         self.subdomain = subdomain
         self.clarus_conn_id = clarus_conn_id
         self.deferrable = deferrable
@@ -129,12 +154,13 @@ class ClarusReportToObjectStorageOperator(Stoppable, GoesOn, BaseOperator):
         on_unknown_outcome = settle.choice(
             self.on_unknown_outcome, "on_unknown_outcome", durable.ON_UNKNOWN_OUTCOME
         )
-        destination = destination_path(settled["destination"], None, 0)
-        check_library(destination)
-        fetch_connection(destination)
-        has_name = destination == settled["destination"]
-        if not settled["overwrite"] and has_name and storage_path(destination).exists():
-            raise ClarusInputError(f"{destination} exists, and overwrite is False: nothing was generated.")
+        landing = Landing(**settled["landing"])
+        landing.check_connection()
+        if there := landing.already_there():
+            self.log.info("%s exists already, and if_exists is 'skip': nothing was generated", there["uri"])
+            self.file_name = there["file_name"]
+            add_to_outlets(context, self.outlets, there)
+            return there
         hook = ClarusHook(settled["clarus_conn_id"], settled["subdomain"])
         connection = hook.client.connection
         variables = variables_of_run(
@@ -193,8 +219,14 @@ class ClarusReportToObjectStorageOperator(Stoppable, GoesOn, BaseOperator):
     def _settled(self) -> dict[str, Any]:
         """Return what the task uses on both sides of its wait."""
         return {
-            "destination": settle.destination(self.destination),
-            "overwrite": settle.flag(self.overwrite, "overwrite"),
+            "landing": Landing.settle(
+                self.destination,
+                if_exists=self.if_exists,
+                content_type=self.content_type,
+                metadata=self.metadata,
+                extra_args=self.extra_args,
+                compression=self.compression,
+            ).as_dict(),
             "clarus_conn_id": settle.text(self.clarus_conn_id, "clarus_conn_id"),
             "subdomain": settle.tenant(self.subdomain),
         }
@@ -213,9 +245,10 @@ class ClarusReportToObjectStorageOperator(Stoppable, GoesOn, BaseOperator):
             hook,
             document.id,
             document,
-            settled["destination"],
-            overwrite=settled["overwrite"],
+            Landing(**settled["landing"]),
+            report_id=settled["report_id"],
             log=work.logger(__name__),
         )
+        self.file_name = result["file_name"]
         add_to_outlets(context, self.outlets, result | {"report_id": settled["report_id"]})
         return result

@@ -67,12 +67,16 @@ class Sink(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         Sink.received = 0
         self._swallow()
+        if "uploadType=multipart" in self.path:
+            self._answer(200, {}, b'{"size": "1"}')
+            return
         self._answer(200, {"Location": f"http://{self.headers['Host']}/upload/session/of/the/sink"})
 
     def do_PUT(self) -> None:
         Sink.received += self._swallow()
         more = self.headers["Content-Range"].endswith("/*")
-        self._answer(308 if more else 200, {"Range": f"bytes=0-{Sink.received - 1}"})
+        body = b"{}" if more else b'{"size": "%d"}' % Sink.received
+        self._answer(308 if more else 200, {"Range": f"bytes=0-{Sink.received - 1}"}, body)
 
     def _swallow(self) -> int:
         size = left = int(self.headers.get("Content-Length", 0))
@@ -80,13 +84,13 @@ class Sink(BaseHTTPRequestHandler):
             left -= len(self.rfile.read(min(left, BLOCK)))
         return size
 
-    def _answer(self, status: int, headers: Mapping[str, str]) -> None:
+    def _answer(self, status: int, headers: Mapping[str, str], body: bytes = b"{}") -> None:
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", "2")
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(b"{}")
+        self.wfile.write(body)
 
     def log_message(self, *arguments: Any) -> None:
         pass

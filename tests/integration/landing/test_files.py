@@ -6,6 +6,8 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_clarus.exceptions import ClarusInputError
-from airflow_provider_clarus.landing._writers import PARTIAL
+from airflow_provider_clarus.landing._files import ABANDONED, PARTIAL, FileWriter
 from airflow_provider_clarus.landing.land import land
 
 from .origin import Origin
@@ -64,19 +66,51 @@ def test_the_longest_name_that_a_file_system_has_can_be_landed(tmp_path: Path) -
     assert path.read_bytes() == b"new"
 
 
+def abandoned(path: Path, machine: str | None = None, age: float = 0) -> Path:
+    """What a killed process leaves, of this machine or of another one that writes to the same folder."""
+    before = {*path.parent.iterdir()}
+    os.close(FileWriter(str(path))._file)
+    (partial,) = {*path.parent.iterdir()} - before
+    stem, _, token, _ = partial.name.rsplit(".", 3)
+    if machine:
+        partial = partial.rename(partial.with_name(f"{stem}.{machine}.{token}{PARTIAL}"))
+    os.utime(partial, (time.time() - age, time.time() - age))
+    return partial
+
+
 def test_only_what_nobody_writes_is_cleaned_up(tmp_path: Path) -> None:
-    abandoned = tmp_path / f".report.csv.0badcafe{PARTIAL}"
-    abandoned.write_bytes(b"half")
-    others = tmp_path / f".another.csv.0badcafe{PARTIAL}"
-    others.write_bytes(b"half")
-    with Origin(b"first" * 1000, pause_at=10) as slow, Origin(b"second") as quick:
-        landing = threading.Thread(target=land_at, args=[tmp_path / "report.csv", slow])
+    target = tmp_path / ("r" * 80 + ".csv")
+    others = [
+        abandoned(tmp_path / ("r" * 80 + ".txt")),
+        abandoned(target, machine="0badcafe", age=ABANDONED - 60),
+    ]
+    for partial in (abandoned(target), abandoned(target, machine="0badcafe", age=ABANDONED + 60)):
+        with Origin(b"first") as origin:
+            land_at(target, origin)
+        assert not partial.exists()
+    with Origin(b"first" * 500_000, pause_at=1_000_000) as slow, Origin(b"second") as quick:
+        landing = threading.Thread(target=land_at, args=[target, slow])
         landing.start()
         assert slow.paused.wait(10)
-        assert not abandoned.exists()
-        land_at(tmp_path / "report.csv", quick)
-        assert (tmp_path / "report.csv").read_bytes() == b"second"
+        land_at(target, quick)
+        assert target.read_bytes() == b"second"
         slow.resume()
         landing.join()
-    assert (tmp_path / "report.csv").read_bytes() == slow.body
-    assert sorted(tmp_path.iterdir()) == [others, tmp_path / "report.csv"]
+    assert target.read_bytes() == slow.body
+    assert sorted(tmp_path.iterdir()) == sorted([*others, target])
+
+
+def test_two_that_land_side_by_side_leave_each_other_alone(tmp_path: Path) -> None:
+    names = [tmp_path / (f"{'r' * 70}-{number}.csv") for number in range(12)]
+    with ThreadPoolExecutor(12) as threads, Origin(os.urandom(3_000_000)) as origin:
+        list(threads.map(lambda path: land_at(path, origin), names))
+    assert {path.read_bytes() for path in tmp_path.iterdir()} == {origin.body}
+    assert len(list(tmp_path.iterdir())) == 12
+
+
+def test_a_file_that_is_replaced_keeps_its_mode(tmp_path: Path) -> None:
+    (tmp_path / "report.csv").write_bytes(b"old")
+    (tmp_path / "report.csv").chmod(0o604)
+    with Origin(b"new") as origin:
+        land_at(tmp_path / "report.csv", origin)
+    assert (tmp_path / "report.csv").stat().st_mode & 0o777 == 0o604

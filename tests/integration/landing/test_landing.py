@@ -17,8 +17,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_clarus.exceptions import ClarusInputError, ClarusTransientError
-from airflow_provider_clarus.landing._writers import PARTIAL
+from airflow_provider_clarus.exceptions import ClarusTransientError
+from airflow_provider_clarus.landing._files import PARTIAL
 from airflow_provider_clarus.sandbox.faults import Fault
 
 from .conftest import Destination, Served, sha256
@@ -124,18 +124,6 @@ def test_a_stream_that_stays_broken_leaves_the_older_object(
     with pytest.raises(ClarusTransientError, match="broke 8 times in a row"):
         destination.land(file.get_url)
     assert destination.shown() == old
-
-
-def test_without_overwrite_nothing_is_fetched(destination: Destination, old: dict[str, bytes]) -> None:
-    with pytest.raises(ClarusInputError, match="exists already"):
-        destination.land(lambda: pytest.fail("asked for a URL"), overwrite=False)
-    assert destination.shown() == old
-
-
-def test_without_overwrite_a_new_object_lands(destination: Destination, serve: Serve) -> None:
-    file = serve(1)
-    destination.land(file.get_url, overwrite=False)
-    assert destination.shown() == {"report.csv": file.content}
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])

@@ -93,8 +93,8 @@ def test_a_file_that_is_there_is_replaced_or_kept(
     clarus_default: Sandbox, document: int, tmp_path: Path
 ) -> None:
     (tmp_path / "stock.csv").write_text("old")
-    with pytest.raises(ClarusInputError, match=r"stock\.csv exists.*overwrite is False"):
-        download(document, tmp_path / "stock.csv", overwrite=False)
+    with pytest.raises(ClarusInputError, match=r"stock\.csv exists.*if_exists is 'fail'"):
+        download(document, tmp_path / "stock.csv", if_exists="fail")
     assert (tmp_path / "stock.csv").read_text() == "old"
     assert clarus_default.count("file") == 0
     download(document, tmp_path / "stock.csv")

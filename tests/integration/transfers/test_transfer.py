@@ -47,8 +47,8 @@ def test_it_cannot_be_told_not_to_wait(tmp_path: Path) -> None:
 
 def test_a_file_that_must_stay_costs_no_report(clarus_default: Sandbox, tmp_path: Path) -> None:
     (tmp_path / "stock.csv").write_text("old")
-    with pytest.raises(ClarusInputError, match="overwrite is False: nothing was generated"):
-        transfer(f"file://{tmp_path}/stock.csv", overwrite=False).execute(context())
+    with pytest.raises(ClarusInputError, match="if_exists is 'fail': nothing was generated"):
+        transfer(f"file://{tmp_path}/stock.csv", if_exists="fail").execute(context())
     assert not clarus_default.requests
 
 
@@ -69,9 +69,9 @@ def test_a_failed_report_lands_nothing(clarus_default: Sandbox, tmp_path: Path) 
 def test_a_retry_after_a_failed_landing_generates_nothing(clarus_default: Sandbox, tmp_path: Path) -> None:
     store = Store()
     clarus_default.add_report(Report(7, seconds=0))
-    clarus_default.inject(Fault("file", status=404, body="<Error/>"))
+    clarus_default.inject(Fault("file", status=405, body="<Error/>"))
     destination = f"file://{tmp_path}/stock.csv"
-    with pytest.raises(Exception, match="404"):
+    with pytest.raises(Exception, match="405"):
         transfer(destination, deferrable=False).execute(context(task_state_store=store))
     clarus_default.clear_faults()
     transfer(destination, deferrable=False).execute(context(task_state_store=store))

@@ -19,6 +19,7 @@ from airflow_provider_clarus.landing._answers import Meaning, meaning
 from airflow_provider_clarus.landing._gcs import GCSWriter
 from airflow_provider_clarus.landing._progress import Progress
 from airflow_provider_clarus.landing._source import ObjectChangedError, Source
+from airflow_provider_clarus.landing._storage import ObjectOptions
 from airflow_provider_clarus.landing._urls import check_url, redirected, without_query
 from airflow_provider_clarus.landing.names import MAX_NAME, destination_path, safe_file_name
 
@@ -73,6 +74,8 @@ def test_no_name_leaves_its_folder(name: str) -> None:
         ("abfs://wasb@container/a/", "abfs://wasb@container/a/stock.csv"),
         ("file:///data/", "file:///data/stock.csv"),
         ("file://local@/data/b", "file://local@/data/b"),
+        ("file:///data/why?#1", "file:///data/why?#1"),
+        ("s3://aws@bucket//a b+c%20", "s3://aws@bucket//a b+c%20"),
     ],
 )
 def test_a_folder_gets_the_documents_name(destination: str, path: str) -> None:
@@ -91,6 +94,20 @@ def test_a_folder_gets_the_documents_name(destination: str, path: str) -> None:
         ("file://", "no absolute path"),
         ("s3://", "no bucket"),
         ("s3://bucket/a\nb", "control character"),
+        ("s3://aws@bucket/a?versionId=7", r"write s3://aws@bucket/a$"),
+        ("gs://bucket/a#17", r"write gs://bucket/a$"),
+        ("s3://aws@bucket/ ", "no object"),
+        ("file:///data/  ", "no object"),
+        ("s3://aws@bucket/a/   ", "no object"),
+        ("s3://bucket/a/../b", r"has \. or \.\. in it"),
+        ("abfs://wasb@container/./b", r"has \. or \.\. in it"),
+        (
+            "abfss://container@account.dfs.core.windows.net/key",
+            "write abfss://CONNECTION@container/key,",
+        ),
+        ("s3://bucket.s3.eu-west-1.amazonaws.com/key", "write s3://CONNECTION@bucket/key,"),
+        ("s3://key:hunter2@bucket/k", "write s3://CONNECTION@bucket/k$"),
+        ("s3://bucket:9000/k", "write s3://CONNECTION@bucket/k$"),
     ],
 )
 def test_another_destination_is_refused(destination: str, message: str) -> None:
@@ -316,4 +333,10 @@ def test_a_bucket_that_shows_an_object_in_the_making_is_refused() -> None:
         _sync_lookup_bucket_type=lambda bucket: SimpleNamespace(name="ZONAL_HIERARCHICAL"),
     )
     with pytest.raises(ClarusInputError, match="zonal bucket"):
-        GCSWriter(zonal, "bucket/report.csv")
+        GCSWriter(zonal, "bucket/report.csv", ObjectOptions())
+
+
+def test_a_password_in_a_destination_is_not_repeated() -> None:
+    with pytest.raises(ClarusInputError) as refused:
+        destination_path("s3://key:hunter2@bucket/k", None, 5)
+    assert "hunter2" not in str(refused.value)

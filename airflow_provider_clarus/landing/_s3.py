@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Amazon S3, and what speaks like it.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from airflow_provider_clarus.exceptions import ClarusInputError
+from airflow_provider_clarus.landing._parts import PartsWriter
+from airflow_provider_clarus.landing._storage import ObjectExistsError, ObjectOptions, Stored, check_names
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+CHATTY = ("botocore.credentials", "aiobotocore.credentials", "botocore.configprovider")
+#: As ``ExtraArgs`` of boto3, less what only makes sense for one request or belongs in no DAG: bodies'
+#: checksums, and customers' keys.
+EXTRA_ARGS = frozenset(
+    {
+        "ACL",
+        "CacheControl",
+        "ChecksumAlgorithm",
+        "ContentDisposition",
+        "ContentEncoding",
+        "ContentLanguage",
+        "ContentType",
+        "ExpectedBucketOwner",
+        "Expires",
+        "GrantFullControl",
+        "GrantRead",
+        "GrantReadACP",
+        "GrantWriteACP",
+        "Metadata",
+        "ObjectLockLegalHoldStatus",
+        "ObjectLockMode",
+        "ObjectLockRetainUntilDate",
+        "RequestPayer",
+        "SSEKMSEncryptionContext",
+        "SSEKMSKeyId",
+        "ServerSideEncryption",
+        "StorageClass",
+        "Tagging",
+        "WebsiteRedirectLocation",
+    }
+)
+#: Bytes of all names and values (https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html).
+METADATA = 2048
+
+
+def check(key: str, options: ObjectOptions) -> None:
+    """Refuse names and types that boto3 does not take, and metadata that a header cannot carry."""
+    check_names(options, allowed=EXTRA_ARGS, storage="S3")
+    if options.extra_args:
+        _check_types(options)
+    metadata = _arguments(options).get("Metadata", {})
+    for name, value in metadata.items():
+        if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name):
+            raise ClarusInputError(f"metadata has the name {name!r}, which S3 cannot send as a header.")
+        if not (value.isascii() and value.isprintable()):
+            raise ClarusInputError(f"metadata {name!r} is {value!r}: S3 takes visible ASCII characters only.")
+    if sum(len(name) + len(value) for name, value in metadata.items()) > METADATA:
+        raise ClarusInputError(f"metadata has over {METADATA} bytes, which is more than S3 keeps.")
+
+
+def _check_types(options: ObjectOptions) -> None:
+    from botocore.session import Session  # type: ignore[import-untyped]
+    from botocore.validate import ParamValidator  # type: ignore[import-untyped]
+
+    shape = Session().get_service_model("s3").operation_model("PutObject").input_shape
+    report = ParamValidator().validate({**options.extra_args, "Bucket": "bucket", "Key": "key"}, shape)
+    if report.has_errors():
+        raise ClarusInputError(f"extra_args are not as boto3 takes them: {report.generate_report()}")
+
+
+def look(path: ObjectStoragePath) -> Stored | None:
+    """Return the object at ``path``."""
+    bucket, key, _ = path.fs.split_path(path.path)
+    try:
+        head = path.fs.call_s3("head_object", Bucket=bucket, Key=key)
+    except (FileNotFoundError, PermissionError):
+        return None
+    return Stored(head["ContentLength"], head.get("Metadata", {}))
+
+
+def open_writer(path: ObjectStoragePath, options: ObjectOptions) -> S3Writer:
+    """Begin an object."""
+    return S3Writer(path.fs, path.path, options)
+
+
+def console_url(bucket: str, key: str, connection: Any) -> str:
+    """Return the object's page in Amazon's console; other servers have other ones."""
+    extra = connection.extra_dejson if connection else {}
+    if extra.get("endpoint_url") or extra.get("service_config", {}).get("s3", {}).get("endpoint_url"):
+        return ""
+    return f"https://console.aws.amazon.com/s3/object/{quote(bucket)}?prefix={quote(key, safe='')}"
+
+
+def _arguments(options: ObjectOptions) -> dict[str, Any]:
+    arguments = dict(options.extra_args)
+    metadata = {**options.metadata, **arguments.pop("Metadata", {})}
+    if options.content_type:
+        arguments.setdefault("ContentType", options.content_type)
+    return {**arguments, "Metadata": metadata} if metadata else arguments
+
+
+class S3Writer(PartsWriter):
+    """A multi-part upload.
+
+    What a killed process leaves is an unfinished upload of the very key: the next try aborts it.
+    """
+
+    PARTS = 10_000
+    _upload_id: str | None = None
+
+    def _put_whole(self, body: bytes) -> Any:
+        with self._conditions() as conditions:
+            return self._call("put_object", Body=body, **_arguments(self._options), **conditions)
+
+    def _begin(self) -> None:
+        # Listing them is a permission of its own, which a landing does not need otherwise.
+        with suppress(OSError):
+            found = self._fs.call_s3("list_multipart_uploads", Bucket=self._bucket, Prefix=self._key)
+            for upload in found.get("Uploads", []):
+                if upload["Key"] == self._key:
+                    self._call("abort_multipart_upload", UploadId=upload["UploadId"])
+        self._upload_id = self._call("create_multipart_upload", **_arguments(self._options))["UploadId"]
+
+    def _put_part(self, number: int, part: bytes) -> dict[str, Any]:
+        answer = self._call(
+            "upload_part",
+            UploadId=self._upload_id,
+            PartNumber=number,
+            Body=part,
+            **self._chosen("ChecksumAlgorithm", "RequestPayer", "ExpectedBucketOwner"),
+        )
+        part_facts = {"PartNumber": number, "ETag": answer["ETag"]}
+        if algorithm := self._options.extra_args.get("ChecksumAlgorithm"):
+            part_facts[f"Checksum{algorithm}"] = answer[f"Checksum{algorithm}"]
+        return part_facts
+
+    def _publish(self, parts: list[Any]) -> Any:
+        with self._conditions() as conditions:
+            return self._call(
+                "complete_multipart_upload",
+                UploadId=self._upload_id,
+                MultipartUpload={"Parts": parts},
+                **self._chosen("RequestPayer", "ExpectedBucketOwner"),
+                **conditions,
+            )
+
+    def _verify(self, version: Any, md5: str | None) -> None:
+        try:
+            head = self._call("head_object", **self._chosen("RequestPayer", "ExpectedBucketOwner"))
+        except PermissionError:
+            # A role that may only write.
+            return
+        except FileNotFoundError:
+            raise OSError(f"S3 took {self._name}, and has no such object") from None
+        if head["ETag"] != version["ETag"]:
+            if head["LastModified"] >= _date(version):
+                # Another task has landed there since.
+                return
+            raise OSError(f"S3 took {self._name}, and still has the older object")
+        if head["ContentLength"] != self._size:
+            raise OSError(f"S3 has {head['ContentLength']} bytes of {self._name}, and {self._size} were sent")
+        if md5 and head["ETag"].strip('"') != md5 and self._is_damaged(head, md5):
+            raise OSError(f"S3 has other bytes than were sent to {self._name}")
+
+    def _is_damaged(self, head: Any, md5: str) -> bool:
+        """Read a small object back where its ETag is no MD5 of it, as that of an encrypted one."""
+        import hashlib
+
+        if "aws:kms" in head.get("ServerSideEncryption", ""):
+            return False
+        try:
+            body = self._fs.cat_file(self._name)
+        except OSError:
+            return False
+        return bool(hashlib.md5(body, usedforsecurity=False).hexdigest() != md5)
+
+    def _drop(self) -> None:
+        if self._upload_id:
+            self._call("abort_multipart_upload", UploadId=self._upload_id)
+
+    @contextmanager
+    def _conditions(self) -> Iterator[dict[str, str]]:
+        if not self._options.if_absent:
+            yield {}
+            return
+        # Some servers do not know the condition, so they are asked just before, too.
+        with suppress(FileNotFoundError, PermissionError):
+            self._call("head_object")
+            raise ObjectExistsError
+        try:
+            yield {"IfNoneMatch": "*"}
+        except OSError as error:
+            if "PreconditionFailed" in f"{error} {error.__cause__}" or "412" in str(error.__cause__):
+                raise ObjectExistsError from None
+            raise
+
+    def _chosen(self, *names: str) -> dict[str, Any]:
+        return {name: value for name, value in self._options.extra_args.items() if name in names}
+
+    def _call(self, method: str, **arguments: Any) -> Any:
+        return self._fs.call_s3(method, Bucket=self._bucket, Key=self._key, **arguments)
+
+
+def _date(answer: Any) -> Any:
+    return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What landing asks of a storage: one module for each, named here."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+
+@dataclass(frozen=True)
+class ObjectOptions:
+    """What an object carries beside its content.
+
+    :param content_type: a MIME type, None where nobody knows
+    :param metadata: names and values of its own
+    :param extra_args: what the storage's own client takes, in that client's words
+    :param if_absent: publish it only where no object is
+    :param size: bytes, None where it is not known before the end
+    """
+
+    content_type: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    extra_args: Mapping[str, Any] = field(default_factory=dict)
+    if_absent: bool = False
+    size: int | None = None
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An object that is there, as its storage tells of it.
+
+    :param size: bytes
+    :param metadata: as in :class:`ObjectOptions`
+    """
+
+    size: int
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+class ObjectExistsError(Exception):
+    """There is an object already, and it may not be replaced."""
+
+
+class Writer(Protocol):
+    """An object in the making, which nobody sees."""
+
+    def write(self, chunk: bytes) -> None:
+        """Append ``chunk``."""
+
+    def commit(self) -> None:
+        """Publish the object in one step, and compare what the storage says of it with what was sent.
+
+        :raises ObjectExistsError: there is one already, and ``if_absent`` is set
+        :raises OSError: the storage has something else than was sent
+        """
+
+    def discard(self) -> None:
+        """Leave the destination as it was; also after a ``commit`` that failed."""
+
+
+class Storage(Protocol):
+    """What a storage's module has."""
+
+    #: Loggers of its library that tell of every request at INFO.
+    CHATTY: tuple[str, ...]
+
+    def check(self, key: str, options: ObjectOptions) -> None:
+        """Refuse what cannot land, before anything is generated, and without a request.
+
+        :raises ClarusInputError: with the name of what is wrong
+        """
+
+    def look(self, path: ObjectStoragePath) -> Stored | None:
+        """Return the object at ``path`` with one request, ``None`` where there is none or nobody may tell."""
+
+    def open_writer(self, path: ObjectStoragePath, options: ObjectOptions) -> Writer:
+        """Begin an object at ``path``."""
+
+    def console_url(self, bucket: str, key: str, connection: Any) -> str:
+        """Return where a person finds the object, empty where there is no such place."""
+
+
+class _Kind(NamedTuple):
+    """A storage's module, the library that opens it, and the extra of this package that brings it."""
+
+    module: str
+    library: str = ""
+    extra: str = ""
+
+
+_S3, _GCS = _Kind("_s3", "s3fs", "s3"), _Kind("_gcs", "gcsfs", "gcs")
+_AZURE = _Kind("_azure", "adlfs", "azure")
+#: By the schemes of destinations; to add a storage is to write its module and to name it here.
+KINDS = {
+    "file": _Kind("_files"),
+    "s3": _S3,
+    "s3a": _S3,
+    "gs": _GCS,
+    "gcs": _GCS,
+    "abfs": _AZURE,
+    "abfss": _AZURE,
+}
+
+
+def storage_of(destination: str) -> Storage:
+    """Return the module of a destination's storage; its library is loaded when it is used, and not before."""
+    storage = cast("Storage", import_module(f"{__package__}.{KINDS[destination.partition(':')[0]].module}"))
+    for name in storage.CHATTY:
+        logger = logging.getLogger(name)
+        if logger.level == logging.NOTSET and not logger.isEnabledFor(logging.DEBUG):
+            logger.setLevel(logging.WARNING)
+    return storage
+
+
+def check_names(options: ObjectOptions, *, allowed: frozenset[str], storage: str) -> None:
+    """Refuse an extra argument whose name the storage does not know.
+
+    :raises ClarusInputError: with the names that it knows
+    """
+    from airflow_provider_clarus.exceptions import ClarusInputError
+
+    if unknown := sorted(options.extra_args.keys() - allowed):
+        raise ClarusInputError(
+            f"extra_args has {', '.join(map(repr, unknown))}, which {storage} does not take here:"
+            f" it takes {', '.join(sorted(allowed))}."
+        )

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a task wants to land: where, over what, and with what beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from mimetypes import guess_type
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_clarus.exceptions import ClarusInputError
+from airflow_provider_clarus.landing._pages import Announced
+from airflow_provider_clarus.landing._storage import ObjectOptions, Stored, storage_of
+from airflow_provider_clarus.landing.destination import check_library, fetch_connection, storage_path
+from airflow_provider_clarus.landing.names import destination_path
+from airflow_provider_clarus.variables import settle
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+#: What becomes of an object that is there already.
+IF_EXISTS = ("replace", "fail", "skip")
+COMPRESSIONS = ("gzip",)
+#: The metadata that tells from which document an object came. Names of letters alone, which are the same in
+#: all storages and pass every proxy.
+DOCUMENT, REPORT, TENANT = "clarusdocument", "clarusreport", "clarustenant"
+
+
+@dataclass(frozen=True)
+class Landing:
+    """The arguments of a task that lands a file, settled: plain values, and JSON.
+
+    :param destination: a URI; one that ends in ``/`` is completed with the document's file name
+    :param if_exists: ``replace`` what is there, ``fail``, or ``skip`` and return what is there
+    :param content_type: a MIME type, instead of the document's own
+    :param metadata: names and values, beside those of the document
+    :param extra_args: what the storage's own client takes
+    :param compression: ``gzip``, or None to land the file as it is
+    """
+
+    destination: str
+    if_exists: str = "replace"
+    content_type: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    extra_args: Mapping[str, Any] = field(default_factory=dict)
+    compression: str | None = None
+
+    @classmethod
+    def settle(
+        cls,
+        destination: Any,
+        *,
+        if_exists: Any = "replace",
+        content_type: Any = None,
+        metadata: Any = None,
+        extra_args: Any = None,
+        compression: Any = None,
+    ) -> Landing:
+        """Return what the arguments of an operator mean; nothing is sent, and no connection is fetched.
+
+        :raises ClarusInputError: when one of them means nothing
+        :raises ClarusConfigError: when the storage's library is not installed
+        """
+        landing = cls(
+            settle.destination(destination),
+            settle.choice(if_exists, "if_exists", IF_EXISTS),
+            None if content_type is None else _media_type(content_type),
+            {name: str(value) for name, value in _mapping(metadata, "metadata").items()},
+            {name: _json(value) for name, value in _mapping(extra_args, "extra_args").items()},
+            None if compression is None else settle.choice(compression, "compression", COMPRESSIONS),
+        )
+        path = destination_path(landing.destination, None, 0)
+        check_library(path)
+        key = path.partition("://")[2].partition("/")[2]
+        storage_of(path).check(key, landing.object_options(Announced(), {}))
+        return landing
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON values, for a trigger's event."""
+        return asdict(self)
+
+    def check_connection(self) -> None:
+        """Fetch the destination's Airflow connection, to see that it is there.
+
+        :raises ClarusTransientError: when it is not, just now or at all
+        """
+        fetch_connection(destination_path(self.destination, None, 0))
+
+    def path(self, announced: Announced, document_id: int) -> ObjectStoragePath:
+        """Return where a document's file lands, opened with the destination's connection."""
+        name = announced.file_name
+        if self.packs(announced):
+            name = f"{name or f'document-{document_id}'}.gz"
+        return storage_path(destination_path(self.destination, name, document_id))
+
+    def packs(self, announced: Announced) -> bool:
+        """Tell whether the file is packed while it lands; one that is packed already is not."""
+        return bool(self.compression) and not announced.is_gzip
+
+    def object_options(self, announced: Announced, facts: Mapping[str, str]) -> ObjectOptions:
+        """Return what the object of a document carries.
+
+        :param facts: the metadata that comes from the document
+        """
+        known = "application/gzip" if self.packs(announced) else announced.media_type
+        return ObjectOptions(
+            content_type=self.content_type or known,
+            metadata={**facts, **self.metadata},
+            extra_args=self.extra_args,
+            if_absent=self.if_exists != "replace",
+        )
+
+    def already_there(self) -> dict[str, Any] | None:
+        """Look before anything is generated, and return the result of a task that has nothing to do.
+
+        One request; none where the destination's name, or ``if_exists``, does not ask for it.
+
+        :raises ClarusInputError: an object is there, and ``if_exists`` is ``fail``
+        """
+        if self.if_exists == "replace" or self.destination.endswith("/"):
+            return None
+        path = storage_path(self.destination)
+        found = storage_of(self.destination).look(path)
+        if found is None:
+            return None
+        if self.if_exists == "fail":
+            raise ClarusInputError(f"{path} exists already, and if_exists is 'fail': nothing was generated.")
+        return result_of(path, found)
+
+
+def result_of(path: ObjectStoragePath, found: Stored) -> dict[str, Any]:
+    """Return what a landing returns, for an object that is there already; its digest is not known."""
+    metadata = {name.lower(): value for name, value in found.metadata.items()}
+    document = metadata.get(DOCUMENT, "")
+    return {
+        "uri": str(path),
+        "size": found.size,
+        "sha256": None,
+        "file_name": path.name,
+        "document_id": int(document) if document.isdecimal() else None,
+    }
+
+
+def _mapping(value: Any, name: str) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise settle.refused(name, value, "a mapping of names to values")
+    return dict(value)
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, date):
+        return value.isoformat()
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def _media_type(value: Any) -> str:
+    found = settle.text(value, "content_type")
+    if guess := guess_type(f"a.{found}")[0]:
+        raise settle.refused("content_type", value, f"a MIME type, such as {guess}")
+    if "/" not in found or not (found.isascii() and found.isprintable()):
+        raise settle.refused("content_type", value, "a MIME type, such as text/csv")
+    return found
+
+
+class LandedObjectLinks:
+    """``operator_extra_links`` of the tasks that land, made when Airflow asks, and not by every import."""
+
+    def __get__(self, operator: Any, operator_class: Any) -> tuple[Any, ...]:
+        """Return the links."""
+        from airflow_provider_clarus.landing.link import LandedObjectLink
+
+        return (LandedObjectLink(),)

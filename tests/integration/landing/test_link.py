@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from airflow_provider_clarus.get_provider_info import get_provider_info
+from airflow_provider_clarus.landing.link import LandedObjectLink, console_url
+from airflow_provider_clarus.operators.document import ClarusDownloadDocumentOperator
+from airflow_provider_clarus.transfers.clarus_to_object_storage import ClarusReportToObjectStorageOperator
+
+ACCOUNT = {"conn_type": "wasb", "host": "https://stock.blob.core.windows.net/"}
+
+
+@pytest.mark.parametrize(
+    ("connection", "uri", "url"),
+    [
+        (
+            {"conn_type": "aws"},
+            "s3://link@reports/a/b c.csv",
+            "https://console.aws.amazon.com/s3/object/reports?prefix=a%2Fb%20c.csv",
+        ),
+        (None, "s3://reports/a.csv", "https://console.aws.amazon.com/s3/object/reports?prefix=a.csv"),
+        ({"conn_type": "aws", "extra": {"endpoint_url": "http://minio"}}, "s3://link@reports/a.csv", ""),
+        (
+            {"conn_type": "google_cloud_platform"},
+            "gs://link@reports/a/b.csv",
+            "https://console.cloud.google.com/storage/browser/_details/reports/a/b.csv",
+        ),
+        (ACCOUNT, "abfs://link@reports/a/b.csv", "https://stock.blob.core.windows.net/reports/a/b.csv"),
+        (
+            {"conn_type": "wasb", "login": "stock"},
+            "abfs://link@r/b",
+            "https://stock.blob.core.windows.net/r/b",
+        ),
+        (None, "s3://missing@reports/a.csv", ""),
+        (None, "file:///data/a.csv", ""),
+    ],
+)
+def test_an_object_has_a_page_in_its_console(
+    monkeypatch: pytest.MonkeyPatch, connection: object, uri: str, url: str
+) -> None:
+    if connection:
+        monkeypatch.setenv("AIRFLOW_CONN_LINK", json.dumps(connection))
+    assert console_url(uri) == url
+
+
+@pytest.mark.parametrize(
+    "operator_class", [ClarusDownloadDocumentOperator, ClarusReportToObjectStorageOperator]
+)
+def test_tasks_that_land_have_the_link_mapped_or_not(operator_class: type) -> None:
+    (link,) = operator_class.operator_extra_links  # type: ignore[attr-defined]
+    assert link.name == "Landed object"
+    path = f"{LandedObjectLink.__module__}.{LandedObjectLink.__qualname__}"
+    assert path in get_provider_info()["extra-links"]

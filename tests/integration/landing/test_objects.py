@@ -1,0 +1,309 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an object carries, whether it may replace another one, and that the storage has what was sent."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import logging
+import os
+import threading
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from airflow_provider_clarus.exceptions import ClarusInputError
+from airflow_provider_clarus.landing import _parts as parts
+from airflow_provider_clarus.landing._azure import AzureWriter
+from airflow_provider_clarus.landing._pages import Announced
+from airflow_provider_clarus.landing._s3 import EXTRA_ARGS, S3Writer
+from airflow_provider_clarus.landing._storage import ObjectExistsError, ObjectOptions, storage_of
+from airflow_provider_clarus.landing.landing import Landing
+
+from .conftest import OLD, Destination, Served, sha256
+from .origin import Origin
+from .stores import KEY, SECRET
+
+MIB = 1024 * 1024
+SIZES = [9, 20 * MIB]
+CARRIED = {"content_type": "text/csv", "metadata": {"clarusdocument": "7", "cost": "eu"}}
+#: For each store, what is asked for, and what :func:`head` is to tell of it.
+EXTRAS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "moto": (
+        {
+            "ServerSideEncryption": "aws:kms",
+            "SSEKMSKeyId": "alias/reports",
+            "StorageClass": "STANDARD_IA",
+            "CacheControl": "no-store",
+            "Tagging": "team=stock",
+        },
+        {
+            "ServerSideEncryption": "aws:kms",
+            "SSEKMSKeyId": "alias/reports",
+            "StorageClass": "STANDARD_IA",
+            "CacheControl": "no-store",
+            "Tags": [{"Key": "team", "Value": "stock"}],
+        },
+    ),
+    "seaweedfs": (
+        {"CacheControl": "no-store", "Tagging": "team=stock"},
+        {"CacheControl": "no-store", "Tags": [{"Key": "team", "Value": "stock"}]},
+    ),
+    "azurite": (
+        {"tags": {"team": "stock"}, "content_settings": {"cache_control": "no-store"}},
+        {"tags": {"team": "stock"}, "cache_control": "no-store"},
+    ),
+    "fake_gcs": ({"cacheControl": "no-store"}, {"cacheControl": "no-store"}),
+}
+
+pytestmark = pytest.mark.usefixtures("no_pauses", "small_requests")
+
+
+def head(destination: Destination) -> dict[str, Any]:
+    """What the store's own client tells of an object."""
+    name = destination.store.name
+    key = destination.path.key
+    if name == "azurite":
+        blob = destination.path.fs.service_client
+        from azure.storage.blob import BlobServiceClient
+
+        text = json.loads(destination.store.connection)["extra"]["connection_string"]
+        with BlobServiceClient.from_connection_string(text) as client:
+            blob = client.get_blob_client("landing", key)
+            said = blob.get_blob_properties()
+            return {
+                "content_type": said.content_settings.content_type,
+                "cache_control": said.content_settings.cache_control,
+                "metadata": said.metadata,
+                "tags": blob.get_blob_tags(),
+            }
+    if name == "fake_gcs":
+        url = f"{destination.store.endpoint}/storage/v1/b/landing/o/{urllib.parse.quote(key, safe='')}"
+        with urllib.request.urlopen(url) as answer:
+            found = json.load(answer)
+        return {**found, "content_type": found["contentType"]}
+    client = s3_client(destination)
+    found = client.head_object(Bucket="landing", Key=key)
+    tags = client.get_object_tagging(Bucket="landing", Key=key)["TagSet"]
+    return {**found, "content_type": found["ContentType"], "metadata": found["Metadata"], "Tags": tags}
+
+
+def s3_client(destination: Destination) -> Any:
+    import boto3
+
+    return boto3.client(
+        "s3",
+        endpoint_url=destination.store.endpoint,
+        aws_access_key_id=KEY,
+        aws_secret_access_key=SECRET,
+        region_name="us-east-1",
+    )
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_an_object_carries_what_was_asked(destination: Destination, size: int) -> None:
+    """The same for one that goes up in one part and in many."""
+    if destination.store.name == "local":
+        pytest.skip("a file carries nothing")
+    extra_args, told = EXTRAS[destination.store.name]
+    with Origin(os.urandom(size)) as origin:
+        destination.land(lambda: origin.url, options=ObjectOptions(**CARRIED, extra_args=extra_args))
+    assert destination.shown() == {"report.csv": origin.body}
+    said = head(destination)
+    assert {name: said[name] for name in CARRIED} == CARRIED
+    assert {name: said[name] for name in told} == told
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_an_object_that_is_there_is_left_alone(
+    destination: Destination, old: dict[str, bytes], size: int
+) -> None:
+    with pytest.raises(ObjectExistsError):
+        destination.land(lambda: pytest.fail("asked for a URL"), options=ObjectOptions(if_absent=True))
+    assert destination.shown() == old
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_an_object_that_comes_in_between_is_left_alone(destination: Destination, size: int) -> None:
+    storage = storage_of(destination.uri)
+    writer = storage.open_writer(destination.path, ObjectOptions(if_absent=True))
+    writer.write(os.urandom(size))
+    destination.hold(OLD)
+    with pytest.raises(ObjectExistsError):
+        writer.commit()
+    writer.discard()
+    assert destination.shown() == {"report.csv": OLD}
+    found = storage.look(destination.path)
+    assert found
+    assert found.size == len(OLD)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_of_those_that_land_at_once_one_does(destination: Destination, size: int) -> None:
+    if destination.store.name not in ("local", "azurite") and size > 8 * MIB:
+        pytest.skip("this server does not keep the condition for objects in parts")
+    bodies = [os.urandom(size) for _ in range(4)]
+    start = threading.Barrier(4)
+
+    def land(body: bytes) -> bytes | None:
+        writer = storage_of(destination.uri).open_writer(destination.path, ObjectOptions(if_absent=True))
+        writer.write(body)
+        start.wait()
+        try:
+            writer.commit()
+        except ObjectExistsError:
+            writer.discard()
+            return None
+        return body
+
+    with ThreadPoolExecutor(4) as threads:
+        (landed,) = [body for body in threads.map(land, bodies) if body is not None]
+    assert destination.shown() == {"report.csv": landed}
+
+
+def test_a_file_is_packed_the_same_each_time(destination: Destination) -> None:
+    rows = b"".join(b"%d,%d\n" % (number, number * 7) for number in range(400_000))
+    with Origin(rows) as origin:
+        landed = [destination.land(lambda: origin.url, compress=True) for _ in range(2)]
+    (packed,) = destination.shown().values()
+    assert gzip.decompress(packed) == rows
+    assert packed[4:8] == bytes(4)
+    assert landed[0] == landed[1]
+    assert (landed[0].size, landed[0].sha256) == (len(packed), sha256(packed))
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("writer", [S3Writer, AzureWriter])
+def test_parts_are_enough_for_five_tebibytes(writer: Any, known: bool) -> None:
+    size, sent, count, largest = 5 * 1024**4, 0, 0, 0
+    while sent < size:
+        count += 1
+        part = parts.part_size(count, size if known else None, writer.PARTS)
+        largest = max(largest, part)
+        sent += part
+    assert count <= writer.PARTS
+    assert largest <= (550 if known else 1300) * MIB
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_file_lands_whose_parts_would_be_too_many(
+    destination: Destination, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    writer = {"seaweedfs": S3Writer, "moto": S3Writer, "azurite": AzureWriter}.get(destination.store.name)
+    if writer is None:
+        pytest.skip("has no parts")
+    monkeypatch.setattr(writer, "PARTS", 5)
+    monkeypatch.setattr(parts, "PART", 5 * MIB)
+    numbers = []
+    put = writer._put_part
+    monkeypatch.setattr(writer, "_put_part", lambda self, n, part: numbers.append(n) or put(self, n, part))
+    body = os.urandom(45 * MIB)
+    opened = storage_of(destination.uri).open_writer(
+        destination.path, ObjectOptions(size=len(body) if known else None)
+    )
+    for start in range(0, len(body), MIB):
+        opened.write(body[start : start + MIB])
+    opened.commit()
+    assert max(numbers) <= 5
+    assert destination.shown() == {"report.csv": body}
+
+
+@pytest.mark.parametrize(
+    ("destination", "extra_args", "message"),
+    [
+        ("s3://a@b/k", {"ServerSideEncription": "aws:kms"}, "'ServerSideEncription', which S3 does not take"),
+        ("s3://a@b/k", {"StorageClass": 5}, "StorageClass"),
+        ("s3://a@b/k", {"SSECustomerKey": "k"}, "SSECustomerKey"),
+        ("gs://a@b/k", {"kms_key_name": "k"}, "kms_key_name"),
+        ("gs://a@b/k", {"cacheControl": 5}, "cacheControl is 5"),
+        ("abfs://a@b/k", {"Tags": {}}, "'Tags', which Azure"),
+        ("abfs://a@b/k", {"tags": "a=b"}, "it is a mapping"),
+        ("abfs://a@b/k", {"content_settings": {"CacheControl": "x"}}, "content_settings"),
+        ("file:///data/k", {"ACL": "private"}, "a file carries nothing"),
+        ("s3://a@b/k", "ACL=private", "a mapping of names to values"),
+    ],
+)
+def test_an_extra_argument_that_is_wrong_is_told_at_once(
+    destination: str, extra_args: Any, message: str
+) -> None:
+    with pytest.raises(ClarusInputError, match=message):
+        Landing.settle(destination, extra_args=extra_args)
+
+
+@pytest.mark.parametrize(
+    ("destination", "metadata"),
+    [
+        ("s3://a@b/k", {"a b": "c"}),
+        ("s3://a@b/k", {"a": "ü"}),
+        ("s3://a@b/k", {"a": "c" * 3000}),
+        ("abfs://a@b/k", {"a-b": "c"}),
+        ("abfs://a@b/k", {"a": "c\n"}),
+        ("gs://a@b/k", {"a": "c" * 9000}),
+    ],
+)
+def test_metadata_that_the_storage_cannot_keep_are_told_at_once(destination: str, metadata: Any) -> None:
+    with pytest.raises(ClarusInputError, match="metadata"):
+        Landing.settle(destination, metadata=metadata)
+
+
+def test_the_names_are_those_of_boto3() -> None:
+    from boto3.s3.transfer import S3Transfer
+
+    assert not EXTRA_ARGS - {*S3Transfer.ALLOWED_UPLOAD_ARGS}
+
+
+@pytest.mark.parametrize(
+    ("file_type", "file_name", "compression", "content_type", "name"),
+    [
+        ("text/csv", "stock.csv", None, "text/csv", "stock.csv"),
+        ("pdf", "stock", None, "application/pdf", "stock"),
+        (None, "stock.xlsx", None, None, "stock.xlsx"),
+        ("text/csv", "stock.csv", "gzip", "application/gzip", "stock.csv.gz"),
+        ("text/csv", None, "gzip", "application/gzip", "document-7.gz"),
+        ("application/gzip", "stock.csv.gz", "gzip", "application/gzip", "stock.csv.gz"),
+    ],
+)
+def test_a_document_tells_type_and_name(
+    file_type: str | None, file_name: str | None, compression: str | None, content_type: str | None, name: str
+) -> None:
+    landing = Landing.settle("file:///data/", compression=compression)
+    announced = Announced(file_name, file_type)
+    if content_type:
+        assert landing.object_options(announced, {}).content_type == content_type
+    assert landing.path(announced, 7).name == name
+
+
+def test_a_request_that_was_repeated_finds_what_it_made(
+    destination: Destination, serve: Callable[[int], Served], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The storage's client sends a request again when its answer was lost."""
+    if destination.store.name == "local":
+        pytest.skip("no request")
+    file = serve(9)
+    storage = storage_of(destination.uri)
+    open_writer = storage.open_writer
+
+    def committed_twice(path: Any, options: ObjectOptions) -> Any:
+        first, second = open_writer(path, options), open_writer(path, options)
+        write, commit = second.write, second.commit
+        second.write = lambda chunk: (first.write(chunk), write(chunk))  # type: ignore[method-assign, assignment]
+        second.commit = lambda: (first.commit(), commit())  # type: ignore[method-assign, assignment]
+        return second
+
+    monkeypatch.setattr(storage, "open_writer", committed_twice)
+    options = ObjectOptions(if_absent=True, metadata={"clarusdocument": "7"})
+    assert destination.land(file.get_url, options=options).size == 9
+    assert destination.shown() == {"report.csv": file.content}
+
+
+def test_the_libraries_chatter_is_not_in_the_log(
+    destination: Destination, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    with Origin(os.urandom(9 * MIB)) as origin:
+        destination.land(lambda: origin.url)
+    assert {record.name for record in caplog.records if record.levelno == logging.INFO} == {"tests.landing"}
