@@ -139,13 +139,15 @@ class _Task:
         self._what = f"report {report!r} of tenant {client.connection.tenant!r}"
         self._request = {"report_id": report, "tenant": client.connection.tenant, "variables": variables}
         kept: Any = (self._store and self._store.get(KEY)) or {}
+        # The scheduler raises max_tries for such a task, where its executor saw it end.
+        self._cleared = kept.get("cleared")
         self._kept: dict[str, Any] = kept if kept.get("max_tries") == self._max_tries else {}
         self._doubts: list[dict[str, Any]] = self._kept.get("doubts", [])
 
     def adopt(self) -> Generated | None:
         """Return the document that a failed try of this task has queued, if there is one to go on with."""
-        if cleared := self._kept.get("cleared"):
-            log.info("The task was cleared while it worked on document %s: generating anew", cleared)
+        if self._cleared:
+            log.info("The task was cleared while it worked on document %s: generating anew", self._cleared)
         if "id" not in self._kept:
             return None
         document_id: int = self._kept["id"]

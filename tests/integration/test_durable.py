@@ -245,6 +245,24 @@ def test_it_is_not_repeated_past_execution_timeout(clarus_default: Sandbox, stor
     assert attempt(store, try_number=2) == 1
 
 
+@pytest.mark.parametrize("max_tries", [2, 4])
+def test_a_task_cleared_while_it_ran_generates_anew_and_says_so(
+    clarus_default: Sandbox, store: Store, max_tries: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert attempt(store) == 1
+    ti = task_instance(
+        dag_id="stock",
+        task_id="generate",
+        run_id="today",
+        map_index=-1,
+        get_task_states=lambda *_, **__: {"today": {"generate": "restarting"}},
+    )
+    durable.forget_if_cleared(context(task_state_store=store, ti=ti))
+    with caplog.at_level(logging.INFO):
+        assert attempt(store, max_tries=max_tries, try_number=2) == 2
+    assert "cleared while it worked on document 1: generating anew" in caplog.text
+
+
 def test_what_was_made_since_is_listed_without_the_inferred_filter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_graphql, "SDL", _graphql.SDL.replace("created_at: DatetimeInputType", ""))
     with Sandbox([Report(7, seconds=60)]) as sandbox:
