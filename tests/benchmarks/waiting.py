@@ -20,6 +20,9 @@ distributed.
 
 The second table has documents that are never ready, so that all go on waiting. There, triggers that poll for
 themselves would have to send what the last column says; at 10,000 they cannot, and are late instead.
+
+The third table has one connection's documents spread over tenants, each of which needs requests of its own,
+on a server that takes its time, by how many requests ``[clarus] requests_at_once`` allows.
 """
 
 from __future__ import annotations
@@ -62,10 +65,10 @@ SEED = 7
 class SandboxProcess:
     """A sandbox in a process of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, tenants: int = 1, latency: float = 0.0) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=[theirs], daemon=True)
+        self._process = context.Process(target=_serve, args=[theirs, tenants, latency], daemon=True)
         self._process.start()
         theirs.close()
         self.connection_uri: str = self._pipe.recv()
@@ -77,8 +80,8 @@ class SandboxProcess:
         self._pipe.close()
         self._process.join()
 
-    def add_documents(self, durations: Sequence[float]) -> dict[int, float]:
-        """Start documents that take so many seconds each; return when each will be available, by id."""
+    def add_documents(self, durations: Sequence[float]) -> dict[int, tuple[float, str]]:
+        """Start documents that take so many seconds each; return when and where each will be available."""
         self._pipe.send(durations)
         return self._pipe.recv()
 
@@ -88,11 +91,16 @@ class SandboxProcess:
         return self._pipe.recv()
 
 
-def _serve(pipe: Connection) -> None:
+def _serve(pipe: Connection, tenants: int, latency: float) -> None:
+    from airflow_provider_clarus.sandbox.faults import Fault
     from airflow_provider_clarus.sandbox.reports import Report
     from airflow_provider_clarus.sandbox.server import Sandbox
 
-    with Sandbox([Report(id=7, seconds=math.inf)]) as sandbox:
+    names = [f"tenant-{number}" for number in range(tenants)]
+    reports = [Report(id=7, seconds=math.inf, tenant=name) for name in names]
+    with Sandbox(reports, tenants=names) as sandbox:
+        if latency:
+            sandbox.inject(Fault("graphql", delay=latency))
         pipe.send(sandbox.connection_uri)
         while True:
             try:
@@ -103,11 +111,14 @@ def _serve(pipe: Connection) -> None:
                 pipe.send(len(sandbox.requests))
                 sandbox.requests.clear()
                 continue
-            ids = sandbox.add_documents(len(durations), 7)
-            for document_id, seconds in zip(ids, durations, strict=True):
-                sandbox.documents[document_id].seconds = seconds
-            documents = [sandbox.documents[document_id] for document_id in ids]
-            pipe.send({document.id: document.created + document.seconds for document in documents})
+            added = {}
+            for number, seconds in enumerate(durations):
+                name = names[number % tenants]
+                (document_id,) = sandbox.add_documents(1, 7, tenant=name)
+                document = sandbox.documents[document_id]
+                document.seconds = seconds
+                added[document_id] = (document.created + seconds, name)
+            pipe.send(added)
 
 
 @dataclass
@@ -124,17 +135,17 @@ class Measured:
     delays: list[float] = field(default_factory=list)
 
 
-def shared(document_id: int) -> Any:
+def shared(document_id: int, tenant: str) -> Any:
     """Return the trigger of this provider."""
     from airflow_provider_clarus.triggers.document import ClarusDocumentTrigger
 
     now = time.time()
     return ClarusDocumentTrigger(
-        document_id, "clarus_default", None, INTERVAL, since=now, deadline=now + 3600
+        document_id, "clarus_default", tenant, INTERVAL, since=now, deadline=now + 3600
     )
 
 
-def alone(document_id: int) -> Any:
+def alone(document_id: int, tenant: str) -> Any:
     """Return a trigger that has a client of its own and polls for itself, as those of other providers do."""
     from airflow.triggers.base import BaseTrigger, TriggerEvent
 
@@ -146,7 +157,7 @@ def alone(document_id: int) -> Any:
             raise NotImplementedError
 
         async def run(self) -> AsyncIterator[TriggerEvent]:
-            client = await ClarusHook.aopen("clarus_default")
+            client = await ClarusHook.aopen("clarus_default", tenant)
             while True:
                 document = await asyncio.to_thread(client.get_document, document_id)
                 if document and document.status is DocumentStatus.AVAILABLE:
@@ -157,7 +168,7 @@ def alone(document_id: int) -> Any:
     return Alone()
 
 
-WAYS: dict[str, Callable[[int], Any]] = {"shared": shared, "alone": alone}
+WAYS: dict[str, Callable[[int, str], Any]] = {"shared": shared, "alone": alone}
 
 
 def _measure(way: str, seconds: float, pipe: Connection) -> None:
@@ -166,20 +177,20 @@ def _measure(way: str, seconds: float, pipe: Connection) -> None:
     os._exit(0)  # Not one request more: threads may still be at theirs.
 
 
-async def _waited(trigger: Callable[[int], Any], seconds: float, pipe: Connection) -> Measured:
+async def _waited(trigger: Callable[[int, str], Any], seconds: float, pipe: Connection) -> Measured:
     measured = Measured()
 
-    async def fire(document_id: int, available_at: float) -> None:
-        async for _ in trigger(document_id).run():
+    async def fire(document_id: int, available_at: float, tenant: str) -> None:
+        async for _ in trigger(document_id, tenant).run():
             measured.delays.append(time.time() - available_at)
 
-    async def start(documents: dict[int, float]) -> list[asyncio.Task[None]]:
+    async def start(documents: dict[int, tuple[float, str]]) -> list[asyncio.Task[None]]:
         tasks = []
         begin = time.perf_counter()
-        for count, (document_id, available_at) in enumerate(documents.items()):
+        for count, (document_id, (available_at, tenant)) in enumerate(documents.items()):
             if (early := begin + count / STARTS - time.perf_counter()) > 0:
                 await asyncio.sleep(early)
-            run = fire(document_id, available_at)
+            run = fire(document_id, available_at, tenant)
             tasks.append(contextvars.Context().run(asyncio.get_running_loop().create_task, run))
         return tasks
 
@@ -280,6 +291,30 @@ def cost(sandbox: SandboxProcess, seconds: float) -> None:
         )
 
 
+def spread(seconds: float) -> None:
+    """Print what it costs to wait in many tenants of one connection, and for a server that takes its time."""
+    print(f"\n| tenants | latency | waiting | at once | requests in {seconds:g} s | most lag | mean delay |")
+    print("|---|---|---|---|---|---|---|")
+    for tenants, latency, waiting, at_once in (
+        (1, 0.3, 3_000, 1),
+        (1, 0.3, 3_000, 8),
+        (300, 0.0, 3_000, 8),
+        (300, 0.3, 3_000, 4),
+        (300, 0.3, 3_000, 8),
+        (300, 0.3, 3_000, 16),
+    ):
+        with SandboxProcess(tenants, latency) as sandbox:
+            os.environ["AIRFLOW_CONN_CLARUS_DEFAULT"] = sandbox.connection_uri
+            os.environ["AIRFLOW__CLARUS__REQUESTS_AT_ONCE"] = str(at_once)
+            measured = measure(sandbox, "shared", reports(waiting), seconds)
+        print(
+            f"| {tenants} | {latency * 1000:.0f} ms | {waiting:,} | {at_once} | {measured.requests:,} "
+            f"| {measured.lag * 1000:.0f} ms | {statistics.fmean(measured.delays):.1f} s |",
+            flush=True,
+        )
+    del os.environ["AIRFLOW__CLARUS__REQUESTS_AT_ONCE"]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description="Compare the shared poller with triggers that poll for themselves."
@@ -287,9 +322,14 @@ def main() -> None:
     parser.add_argument(
         "--seconds", type=float, default=60, help="of each measurement (default: %(default)s)"
     )
-    seconds = parser.parse_args().seconds
+    parser.add_argument("--spread", action="store_true", help="only the table of tenants and latencies")
+    arguments = parser.parse_args()
+    seconds = arguments.seconds
     with tempfile.TemporaryDirectory() as folder:
         os.environ |= {"AIRFLOW_HOME": folder, "TMPDIR": folder}
+        spread(seconds)
+        if arguments.spread:
+            return
         with SandboxProcess() as sandbox:
             os.environ["AIRFLOW_CONN_CLARUS_DEFAULT"] = sandbox.connection_uri
             holds = compare(sandbox, seconds)
