@@ -2,12 +2,14 @@
 """Landing against what does its work without it, on each storage: ``python -m tests.benchmarks.landing``.
 
 Both take turns, each run in a process of its own against a store of its own, and medians are compared. Memory
-is the peak of the resident set over what the process had after it had landed one byte.
+is the peak of the resident set over what the process had after it had landed one byte. A second table
+compares a plain landing on S3 with what else it may do, and with what obstore (``pip install obstore``) does.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import logging
 import multiprocessing
@@ -36,6 +38,9 @@ RIVALS = {
 }
 BOUNDS = {"local": 1.0, "seaweedfs": 1.0, "azurite": 0.9, "fake_gcs": 0.9}
 MEMORY_BOUND = 120
+#: What is compared with a plain landing, and on which server; moto is the one that takes any key.
+MORE = (("obstore", "seaweedfs"), ("gzip", "seaweedfs"), ("kms", "moto"))
+SKIPPED = 1000
 
 
 class Origin(BaseHTTPRequestHandler):
@@ -43,15 +48,20 @@ class Origin(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     block = os.urandom(BLOCK)
+    rows = b"".join(b"%08d,SKU-%05d,%d\n" % (n, n * 7919 % 100_000, n * n % 977) for n in range(50_000))[
+        :BLOCK
+    ]
 
     def do_GET(self) -> None:
-        left = int(self.path.strip("/"))
+        kind, _, size = self.path.strip("/").rpartition("/")
+        block = self.rows if kind else self.block
+        left = int(size)
         self.send_response(200)
         self.send_header("Content-Length", str(left))
         self.send_header("ETag", '"00000000000000000000000000000000-2"')
         self.end_headers()
         while left:
-            self.connection.sendall(self.block[:left])
+            self.connection.sendall(block[:left])
             left -= min(left, BLOCK)
 
     def log_message(self, *arguments: Any) -> None:
@@ -114,6 +124,82 @@ def land(store: Store, url: Callable[[int], str], size: int) -> Callable[[], obj
     log = logging.getLogger("benchmark")
     land(lambda: url(1), path, log=log)
     return lambda: land(lambda: url(size), path, log=log)
+
+
+def land_gzip(store: Store, url: Callable[[int], str], size: int) -> Callable[[], object]:
+    """Prepare the same of rows, packed on their way."""
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+    from airflow_provider_clarus.landing.land import land
+
+    path = ObjectStoragePath(f"{store.root}/landed.gz")
+    log = logging.getLogger("benchmark")
+    rows = url(size).replace(f"/{size}", f"/rows/{size}")
+    land(lambda: url(1), path, log=log)
+    return lambda: land(lambda: rows, path, log=log, compress=True)
+
+
+def land_kms(store: Store, url: Callable[[int], str], size: int) -> Callable[[], object]:
+    """Prepare the same with a key, a storage class and metadata."""
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+    from airflow_provider_clarus.landing._storage import ObjectOptions
+    from airflow_provider_clarus.landing.land import land
+
+    path = ObjectStoragePath(f"{store.root}/landed.bin")
+    log = logging.getLogger("benchmark")
+    arguments = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "alias/reports"}
+    options = ObjectOptions("text/csv", {"clarusdocument": "7"}, arguments)
+    land(lambda: url(1), path, log=log, options=options)
+    return lambda: land(lambda: url(size), path, log=log, options=options)
+
+
+def skip(store: Store, url: Callable[[int], str], size: int) -> Callable[[], object]:
+    """Prepare to leave ``SKIPPED`` objects alone, each as a task does."""
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+    from airflow_provider_clarus.landing.landing import Landing
+
+    path = ObjectStoragePath(f"{store.root}/many")
+    for number in range(SKIPPED):
+        path.fs.call_s3("put_object", Bucket=BUCKET, Key=f"many/{number}.csv", Body=b"1")
+    landings = [Landing(f"{store.root}/many/{number}.csv", "skip") for number in range(SKIPPED)]
+    assert landings[0].already_there()
+    return lambda: [landing.already_there() or 1 / 0 for landing in landings]
+
+
+def obstore(store: Store, url: Callable[[int], str], size: int) -> Callable[[], object]:
+    """Prepare the landing's download into obstore's ``put``, with the connection's credentials."""
+    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+    from obstore.auth.boto3 import Boto3CredentialProvider
+    from obstore.store import S3Store
+
+    from airflow_provider_clarus.landing._download import Download
+
+    hook = S3Hook(store.name)
+    target = S3Store(
+        BUCKET,
+        endpoint=store.endpoint,
+        region="us-east-1",
+        virtual_hosted_style_request=False,
+        client_options={"allow_http": True},
+        credential_provider=Boto3CredentialProvider(hook.get_session()),
+    )
+    log = logging.getLogger("benchmark")
+
+    def put(size: int) -> None:
+        sha256 = hashlib.sha256()
+        download = Download(lambda: url(size), verify=True, proxies=None, timeout=60, log=log)
+
+        def chunks() -> Iterator[bytes]:
+            for chunk in download.chunks():
+                sha256.update(chunk)
+                yield chunk
+
+        target.put("landed.bin", chunks(), chunk_size=8 * BLOCK, max_concurrency=4)
+
+    put(1)
+    return lambda: put(size)
 
 
 def rival(store: Store, url: Callable[[int], str], size: int) -> Callable[[], object]:
@@ -191,7 +277,14 @@ def run(who: str, name: str, size: int, port: int, folder: Path) -> dict[str, fl
 
 def one(who: str, facts: str, size: str, port: str) -> None:
     """Be that process."""
-    prepare = {"landing": land, "rival": rival}[who]
+    prepare = {
+        "landing": land,
+        "rival": rival,
+        "gzip": land_gzip,
+        "kms": land_kms,
+        "skip": skip,
+        "obstore": obstore,
+    }[who]
     action = prepare(Store(**json.loads(facts)), lambda size: f"http://127.0.0.1:{port}/{size}", int(size))
     print(json.dumps(measure(action)))
 
@@ -224,6 +317,36 @@ def compare(names: Sequence[str], size: int, memory_size: int, turns: int, port:
     print(f"Memory must stay under {MEMORY_BOUND} MB; the larger file has {memory_size / GIB:g} GiB.")
 
 
+def compare_more(size: int, turns: int, port: int, folder: Path) -> None:
+    """Print a line for each thing more that a landing on S3 may do."""
+    print(
+        f"{size / GIB:g} GiB; each against a plain landing on the same server, in turns; medians of {turns}"
+    )
+    print("| what | on | MB/s | plain MB/s | ratio | CPU s, plain | MB above idle |")
+    print("|---|---|---|---|---|---|---|", flush=True)
+    for who, name in MORE:
+        runs: dict[str, list[dict[str, float]]] = {who: [], "landing": []}
+        for _ in range(turns):
+            for each, results in runs.items():
+                results.append(run(each, name, size, port, folder))
+        this, plain = (median(runs[each], "seconds") for each in runs)
+        cells = [
+            who,
+            name,
+            f"{size / 1e6 / this:.0f}",
+            f"{size / 1e6 / plain:.0f}",
+            f"{plain / this:.2f}",
+            f"{median(runs[who], 'cpu'):.1f}, {median(runs['landing'], 'cpu'):.1f}",
+            f"{max(result['memory'] for result in runs[who]):.0f}",
+        ]
+        print(f"| {' | '.join(cells)} |", flush=True)
+    skipped = run("skip", "seaweedfs", 0, port, folder)
+    print(
+        f"if_exists=skip of {SKIPPED} objects on seaweedfs: {skipped['seconds']:.1f} s,"
+        f" {skipped['seconds'] / SKIPPED * 1e3:.1f} ms each, {skipped['cpu']:.1f} s of CPU"
+    )
+
+
 def median(results: Sequence[Mapping[str, float]], what: str) -> float:
     """Return the middle one."""
     return statistics.median(result[what] for result in results)
@@ -253,6 +376,7 @@ def main() -> None:
     parser.add_argument("--memory-size", type=float, default=4.0, help="GiB of one more run; 0 for none")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--stores", nargs="+", choices=RIVALS, default=list(RIVALS))
+    parser.add_argument("--only-more", action="store_true", help="the second table alone")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()), help="of the stores")
     parser.add_argument("--one", nargs=4, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -263,7 +387,9 @@ def main() -> None:
     size, memory_size = int(arguments.size * GIB), int(arguments.memory_size * GIB)
     with tempfile.TemporaryDirectory() as home, background(serve, port, Origin):
         os.environ["AIRFLOW_HOME"] = home
-        compare(arguments.stores, size, memory_size, arguments.turns, port, arguments.folder)
+        if not arguments.only_more:
+            compare(arguments.stores, size, memory_size, arguments.turns, port, arguments.folder)
+        compare_more(size, arguments.turns, port, arguments.folder)
 
 
 if __name__ == "__main__":
