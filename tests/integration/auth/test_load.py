@@ -7,11 +7,13 @@ import multiprocessing
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from airflow_provider_clarus.api.client import ClarusClient
 from airflow_provider_clarus.auth.tokens import TokenSource
 from airflow_provider_clarus.connection.connection import ClarusConnection
 from airflow_provider_clarus.exceptions import ClarusError
@@ -127,6 +129,26 @@ def test_many_clients_of_a_server_that_gives_no_token_ask_as_one(
     found = how(connection)
     assert len(set(found)) == 1
     assert sandbox.count("token") <= 3
+
+
+def test_a_server_in_trouble_for_a_while_is_asked_by_many_clients_as_by_one(
+    connection: ClarusConnection, sandbox: Sandbox
+) -> None:
+    sandbox.inject(Fault("token", status=500))
+    found: list[Outcome] = []
+
+    def task() -> None:
+        with closing(ClarusClient(connection, attempts=3)) as client:
+            found.append(outcome(lambda: client.graphql("{ __typename }")))
+
+    tasks = [threading.Thread(target=task) for _ in range(30)]
+    for thread in tasks:
+        thread.start()
+    for thread in tasks:
+        thread.join()
+    assert all(text.startswith("transient: Could not get a token") for text in found)
+    print(f"{sandbox.count('token')} requests of {len(tasks)} clients with three tries each")
+    assert sandbox.count("token") <= len(tasks)
 
 
 def test_wrong_credentials_of_many_clients_are_two_requests(

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
@@ -118,6 +120,16 @@ def test_where_nothing_can_be_shared_each_client_has_a_token(
     for _ in range(2):
         assert TokenSource(connection, print).get()
     assert sandbox.count("token") == 2
+
+
+def test_who_gets_a_token_removes_what_nobody_uses_any_more(connect: Connect) -> None:
+    folder = Path(os.environ["XDG_STATE_HOME"], "airflow-provider-clarus")
+    connect(scope="no longer in use").get_documents([1])
+    (old,) = (path for path in folder.iterdir() if path.suffix != ".lock")
+    os.utime(old, (0, 0))
+    connect(scope="in use").get_documents([1])
+    assert old.name not in "".join(path.name for path in folder.iterdir())
+    assert len(list(folder.iterdir())) == 2
 
 
 def test_another_scope_is_another_token(connect: Connect, sandbox: Sandbox) -> None:
