@@ -82,7 +82,7 @@ def _ask(
                 transport.secure(connection.token_url),
                 data={name: value for name, value in grant.items() if value} | body,
                 headers=headers | {"Accept": "application/json"},
-                **options | {"timeout": max(seconds, 0.1)},
+                **options | {"timeout": max(round(seconds, 2), 0.1)},
             )
         except requests.RequestException as error:
             raise transport.failure(error, doing) from None

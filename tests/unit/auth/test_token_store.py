@@ -143,12 +143,13 @@ def test_a_user_without_a_home_has_no_folder_in_the_current_one(
 
 def test_links_that_someone_left_there_are_not_followed(tmp_path: Path) -> None:
     file = stored()
-    file.unlink()
-    file.symlink_to(tmp_path / "elsewhere")
+    elsewhere = file.rename(tmp_path / "elsewhere")
+    file.symlink_to(elsewhere)
     with opened() as slot:
         assert slot.read() == {}
-        assert slot.write(TOKEN)
-    assert list(tmp_path.iterdir()) == []
+        assert slot.write({"access_token": "b"})
+    assert not file.is_symlink()
+    elsewhere.unlink()
     lock = file.with_name(f"{file.name}.lock")
     lock.unlink()
     lock.symlink_to(tmp_path / "elsewhere")
