@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from functools import partial
@@ -36,6 +37,8 @@ from airflow_provider_clarus.http.responses import (
 from airflow_provider_clarus.http.retries import retrying
 from airflow_provider_clarus.policy import Call
 from airflow_provider_clarus.variables.settle import positive_id
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -236,6 +239,7 @@ class ClarusClient:
                 raise error.copy(
                     f"{said} It may pass: test again in a minute." if passing else said
                 ) from error
+            log.info("Step %d of %d, %s: all right.", number, len(steps) + 1, name)
         found = [f"Token, tenant {self.connection.tenant!r} and the query for documents are all right."]
         if not self.has_id_filter:
             found.append("This server takes no filter for ids.")

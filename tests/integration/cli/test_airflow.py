@@ -43,10 +43,10 @@ def test_results_go_to_standard_output_and_one_line_tells_of_an_error(
     assert listed.returncode == 0, listed.stderr
     (report,) = json.loads(listed.stdout)
     assert (report["name"], report["variables"]["account_id"]) == ("Stock Summary", "Integer")
-    shown = run("reports", "show", "Stock")
+    shown = run("reports", "show", "Stock Sumary")
     assert (shown.returncode, shown.stdout) == (1, "")
     assert shown.stderr.strip().splitlines()[-1] == (
-        "This user sees no report 'Stock' in tenant 'acme': did you mean 'Stock Summary'?"
+        "This user sees no report 'Stock Sumary' in tenant 'acme': did you mean 'Stock Summary'?"
     )
     assert "Traceback" not in shown.stderr
     assert clarus_default.client_secret not in listed.stdout + listed.stderr + shown.stderr

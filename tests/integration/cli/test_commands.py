@@ -159,8 +159,16 @@ def test_create_makes_what_can_be_generated(run: Run, clarus: Sandbox, capfd: An
     assert by_hand.variables == {"user_id": "3"}
 
 
-def test_check(run: Run, clarus: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "This user sees 2 reports." in run("check")
+def test_check(clarus: Sandbox, capfd: pytest.CaptureFixture[str]) -> None:
+    main(["check"])
+    printed = capfd.readouterr()
+    assert printed.out.endswith("This user sees 2 reports.\n")
+    steps = [line for line in printed.err.splitlines() if line.startswith("Step ")]
+    assert steps == [
+        "Step 1 of 4, get a token: all right.",
+        "Step 2 of 4, reach the tenant: all right.",
+        "Step 3 of 4, ask for the status of documents: all right.",
+    ]
     clarus.inject(Fault("graphql", status=403))
     assert fails("check").startswith("Step 2 of 4, reach the tenant: ")
     assert "connection 'nope'" in fails("check", "--conn-id", "nope")
