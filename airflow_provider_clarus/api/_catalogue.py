@@ -23,7 +23,7 @@ from airflow_provider_clarus.exceptions import (
     ClarusNotFoundError,
     ClarusRejectedError,
 )
-from airflow_provider_clarus.http.responses import documented_shape
+from airflow_provider_clarus.http.responses import GraphQLTroubleError, documented_shape
 from airflow_provider_clarus.variables.declared import nearest
 from airflow_provider_clarus.variables.settle import positive_id
 
@@ -204,12 +204,12 @@ class Catalogue:
         """
         before = self._taken
         for self._taken in ways[:-1]:
-            with suppress(ClarusRejectedError):
+            with suppress(ClarusRejectedError, GraphQLTroubleError):
                 return list(find())
         try:
             self._taken = ways[-1]
             return list(find())
-        except ClarusRejectedError:
+        except (ClarusRejectedError, GraphQLTroubleError):
             self._taken = before
             raise
 
