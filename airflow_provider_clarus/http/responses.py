@@ -30,10 +30,10 @@ def error_for(response: requests.Response, doing: str, call: Call = Call.OTHER) 
         ``generate report 7 in tenant 'acme'``
     :param call: the same, as the policy knows it
     """
-    status = response.status_code
-    row = row_of(call, status, _said(call, response))
+    status, answer = response.status_code, _parsed(response)
+    row = row_of(call, status, _said(call, status, answer))
     said = f"Could not {doing}: Clarus answered {status}: {server_words(response.content).rstrip('.')}."
-    facts = {**_programmatic(response), **_pause(row, response)}
+    facts = {**_programmatic(answer), **_pause(row, response)}
     return row.error(
         f"{said} {row.remedy}".rstrip(), status=status, may_have_acted=row.may_have_acted, **facts
     )
@@ -51,15 +51,18 @@ def graphql_error(answer: Mapping[str, Any], doing: str) -> ClarusError:
     row = row_of(Call.READ, 200, Said.INVALID if is_invalid_query(answer) else Said.ERRORS)
     error_class = GraphQLTroubleError if row.error is ClarusTransientError else row.error
     said = f"Could not {doing}: GraphQL says: {described(answer)}"
-    return error_class(said, status=200, may_have_acted=row.may_have_acted)
+    return error_class(said, status=200, may_have_acted=row.may_have_acted, **_programmatic(answer))
 
 
-def _said(call: Call, response: requests.Response) -> Said:
+def _parsed(response: requests.Response) -> Any:
     try:
-        answer = response.json()
+        return json.loads(response.content)
     except (ValueError, RecursionError):
-        return Said.FOREIGN
-    if is_own_error(call, response.status_code, answer):
+        return None
+
+
+def _said(call: Call, status: int, answer: Any) -> Said:
+    if is_own_error(call, status, answer):
         return Said.OWN
     return Said.INVALID if call is Call.READ and is_invalid_query(answer) else Said.FOREIGN
 
@@ -100,14 +103,17 @@ def content_of(response: requests.Response) -> Any:
         return response.content
 
 
-def _programmatic(response: requests.Response) -> dict[str, Any]:
-    """Return ``code`` and ``symbol`` of the first error, "for programmatic handling" (API page "Errors")."""
+def _programmatic(answer: Any) -> dict[str, Any]:
+    """Return ``code`` and ``symbol`` of the first error, "for programmatic handling" (API page "Errors").
+
+    GraphQL's errors have theirs under ``extensions`` (GraphQL specification, 7.1.2).
+    """
     try:
-        error = json.loads(response.content)["errors"][0]
-        facts = {"code": error.get("code"), "symbol": error.get("symbol")}
-    except (ValueError, RecursionError, TypeError, KeyError, IndexError, AttributeError):
+        error = answer["errors"][0]
+        told = {**(error.get("extensions") or {}), **error}
+    except (TypeError, KeyError, IndexError, AttributeError):
         return {}
-    return {name: value for name, value in facts.items() if isinstance(value, str | int)}
+    return {name: told[name] for name in ("code", "symbol") if isinstance(told.get(name), str | int)}
 
 
 def server_words(body: bytes) -> str:

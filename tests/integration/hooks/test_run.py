@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``hook.run`` over the shapes of success that Clarus publishes."""
+"""``hook.run`` over the shapes of success that Clarus publishes, and what an error tells of each call."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from airflow_provider_clarus.exceptions import ClarusError
 from airflow_provider_clarus.hooks.clarus import ClarusHook
 from airflow_provider_clarus.sandbox.faults import Fault
 from airflow_provider_clarus.sandbox.server import Sandbox
@@ -74,3 +76,49 @@ def test_each_published_operation_succeeds(
     for endpoint in ("other", "reports", "generate", "graphql", "download"):
         clarus_default.inject(Fault(endpoint, status=status, headers=headers, body=body))
     assert ClarusHook().run(method, sent, {} if method != "get" else None) == (answer if types else None)
+
+
+ERROR = {"errors": [{"code": 1234, "symbol": "some_symbol", "details": "no", "source": None, "context": {}}]}
+CALLS: dict[str, tuple[str, Callable[[ClarusHook], Any], dict[str, int]]] = {
+    "generate": ("generate", lambda hook: hook.generate_report(7), {"report_id": 7}),
+    "download": ("download", lambda hook: hook.get_download_url(3), {"document_id": 3}),
+    "document": ("graphql", lambda hook: hook.get_document(3), {"document_id": 3}),
+    "documents": ("graphql", lambda hook: hook.get_documents([3, 4]), {}),
+    "graphql": ("graphql", lambda hook: hook.graphql("{ __typename }"), {}),
+    "run": ("other", lambda hook: hook.run("DELETE", "/api/reports/7"), {}),
+}
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 422, 429, 500])
+@pytest.mark.parametrize("call", CALLS)
+def test_an_error_keeps_its_facts(clarus_default: Sandbox, no_pauses: None, call: str, status: int) -> None:
+    endpoint, ask, asked_for = CALLS[call]
+    clarus_default.inject(Fault(endpoint, status=status, body=ERROR))
+    with pytest.raises(ClarusError) as raised:
+        ask(ClarusHook())
+    facts = {"status": status, "code": 1234, "symbol": "some_symbol", "tenant": "acme", **asked_for}
+    told = raised.value.facts
+    assert {name: told.get(name) for name in facts} == facts
+    assert type(raised.value).from_dict(raised.value.as_dict()).facts == told
+
+
+GRAPHQL_ERRORS = {
+    "as the API documents errors": ERROR["errors"][0],
+    "as GraphQL has it": {"message": "no", "extensions": {"code": 1234, "symbol": "some_symbol"}},
+    "that finds the query invalid": {
+        "message": "no",
+        "locations": [{"line": 1, "column": 1}],
+        "extensions": {"code": 1234, "symbol": "some_symbol"},
+    },
+}
+
+
+@pytest.mark.parametrize("error", GRAPHQL_ERRORS)
+def test_a_graphql_error_keeps_its_facts_too(clarus_default: Sandbox, no_pauses: None, error: str) -> None:
+    clarus_default.inject(
+        Fault("graphql", status=200, body={"errors": [GRAPHQL_ERRORS[error]], "data": None})
+    )
+    with pytest.raises(ClarusError) as raised:
+        ClarusHook().graphql("{ __typename }")
+    facts = {"status": 200, "code": 1234, "symbol": "some_symbol", "tenant": "acme"}
+    assert {name: raised.value.facts.get(name) for name in facts} == facts
