@@ -206,7 +206,8 @@ def test_a_name_that_cannot_be_looked_up_is_tried_again(clarus: Sandbox, execute
     with pytest.raises(ClarusTransientError):
         execute(report_name="Stock Summary")
     clarus.clear_faults()
-    clarus.inject(Fault("graphql", status=403))
+    body = {"errors": [{"code": 1403, "symbol": "forbidden", "details": "Not allowed."}]}
+    clarus.inject(Fault("graphql", status=403, body=body))
     with pytest.raises(ClarusForbiddenError):
         execute(report_name="Stock Summary")
 
