@@ -8,9 +8,7 @@ goes to standard output, as JSON and as a URI, everything else to standard error
 from __future__ import annotations
 
 import argparse
-import base64
 import getpass
-import hashlib
 import hmac
 import json
 import os
@@ -22,14 +20,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from airflow.providers.common.compat.sdk import Connection
+from oauthlib.oauth2 import WebApplicationClient
 
 from airflow_provider_clarus.auth.token_request import request_token
 from airflow_provider_clarus.connection.connection import ClarusConnection
 from airflow_provider_clarus.exceptions import ClarusAuthError, ClarusConfigError, ClarusError
 from airflow_provider_clarus.http.responses import documented_words, shortened
+from airflow_provider_clarus.http.transport import secure
 
 SECRET_VARIABLE = "CLARUS_CLIENT_SECRET"  # noqa: S105 - the name of one
 CALLBACK = "/callback"
@@ -132,19 +132,19 @@ def sign_in(
     :raises ClarusConfigError: when the port cannot be had
     """
     with LoopbackServer(port) as server:
-        verifier = secrets.token_urlsafe(48)
-        challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
-        asked = {
-            "response_type": "code",
-            "client_id": connection.client_id,
-            "redirect_uri": server.redirect_uri,
-            "scope": connection.scope,
-            "state": server.state,
-            "code_challenge": challenge,
-            "code_challenge_method": "S256",
-        }
-        query = urlencode({name: value for name, value in asked.items() if value})
-        show(f"{connection.base_url}/oauth/authorize?{query}")
+        client = WebApplicationClient(connection.client_id)
+        verifier = client.create_code_verifier(64)
+        page = f"{connection.base_url}/oauth/authorize"
+        url = client.prepare_request_uri(
+            secure(page),
+            redirect_uri=server.redirect_uri,
+            scope=connection.scope or None,
+            state=server.state,
+            code_challenge=client.create_code_challenge(verifier, "S256"),
+            code_challenge_method="S256",
+        )
+        # oauthlib takes nothing that is not https, not even on this machine.
+        show(url.replace(secure(page), page, 1))
         answer = server.wait(timeout)
     if not answer.get("code"):
         said = shortened(documented_words(dict(answer)) or "the redirect brought none")

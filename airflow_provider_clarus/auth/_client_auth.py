@@ -7,9 +7,12 @@ form-encoded, as the RFC says, and others as they are; where neither has a speci
 
 from __future__ import annotations
 
-import base64
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, NamedTuple
 from urllib.parse import quote_plus
+
+from requests import PreparedRequest
+from requests.auth import HTTPBasicAuth
 
 from airflow_provider_clarus.connection.connection import ClarusConnection
 
@@ -30,12 +33,26 @@ def forms(connection: ClarusConnection, known: object = None) -> tuple[Form, ...
     return tuple(form for form in possible if form == known) or possible
 
 
-def sent(connection: ClarusConnection, form: Form) -> tuple[dict[str, str], dict[str, str]]:
-    """Return what goes into the body, and into the headers."""
+class Sent(NamedTuple):
+    """Where id and secret go: into the body, or into the header."""
+
+    body: dict[str, str]
+    auth: Callable[[PreparedRequest], PreparedRequest]
+
+
+def sent(connection: ClarusConnection, form: Form) -> Sent:
+    """Return what says who the client is, in one of the forms."""
     if form == "public":
-        return {"client_id": connection.client_id}, {}
+        return Sent({"client_id": connection.client_id}, _as_it_is)
     if form == "post":
-        return {"client_id": connection.client_id, "client_secret": connection.client_secret}, {}
+        body = {"client_id": connection.client_id, "client_secret": connection.client_secret}
+        return Sent(body, _as_it_is)
     encoded = quote_plus if form == "basic" else str
-    pair = f"{encoded(connection.client_id)}:{encoded(connection.client_secret)}"
-    return {}, {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+    pair = encoded(connection.client_id), encoded(connection.client_secret)
+    # Bytes, since requests would encode text as Latin-1.
+    return Sent({}, HTTPBasicAuth(*(part.encode() for part in pair)))
+
+
+def _as_it_is(request: PreparedRequest) -> PreparedRequest:
+    """Add nothing: not what a .netrc says, nor an empty Basic."""
+    return request

@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One token, asked for at the token endpoint (RFC 6749), whichever grant it is for."""
+"""One token, asked for at the token endpoint (RFC 6749), whichever grant it is for.
+
+The requests are those of ``requests-oauthlib``. Its parser of answers takes more for granted than servers
+keep to (that a lifetime is a whole number, a scope the one that was asked for), so answers are read here.
+"""
 
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
 
@@ -17,6 +22,12 @@ from airflow_provider_clarus.exceptions import ClarusAuthError, ClarusError, Cla
 from airflow_provider_clarus.http import transport
 from airflow_provider_clarus.http.responses import retry_after, server_words
 from airflow_provider_clarus.policy import Call, Said, is_own_error, row_of
+
+if TYPE_CHECKING:
+    from requests_oauthlib import OAuth2Session
+
+# At DEBUG this library logs tokens, secrets and bodies.
+logging.getLogger("requests_oauthlib").setLevel(logging.INFO)
 
 _LOGIN = "python -m airflow_provider_clarus.login"
 #: What a person can do about an error of RFC 6749, 5.2.
@@ -71,25 +82,46 @@ def _ask(
     connection: ClarusConnection, grant: Mapping[str, str], form: Form, seconds: float
 ) -> dict[str, Any]:
     doing = f"get a token from {connection.token_url} for client {connection.client_id!r}"
-    body, headers = sent(connection, form)
-    with requests.Session() as session:
-        # Keeps requests from adding credentials of a .netrc to those that the form is about.
-        session.auth = lambda request: request
+    kind = grant["grant_type"]
+    answers: list[dict[str, Any]] = []
+
+    def read(response: requests.Response) -> requests.Response:
+        answer = _parsed(response, doing)
+        if response.status_code >= 300 or answer.get("error"):
+            raise _refused(response, answer, doing, kind)
+        answers.append(_token_answer(answer, response, doing))
+        # What is left is what the library takes any way.
+        response._content = json.dumps({"access_token": "-", "token_type": "Bearer"}).encode()
+        return response
+
+    with _session(connection, grant) as session:
         transport.mount(session, connection.token_url)
-        options = transport.options(connection)
+        for hook in ("access_token_response", "refresh_token_response"):
+            session.register_compliance_hook(hook, read)
+        options: dict[str, Any] = transport.options(connection)
+        options["timeout"] = max(round(seconds, 2), 0.1)
+        url, who = transport.secure(connection.token_url), sent(connection, form)
         try:
-            response = session.post(
-                transport.secure(connection.token_url),
-                data={name: value for name, value in grant.items() if value} | body,
-                headers=headers | {"Accept": "application/json"},
-                **options | {"timeout": max(round(seconds, 2), 0.1)},
-            )
+            if kind == "refresh_token":
+                session.refresh_token(url, grant["refresh_token"], auth=who.auth, **options | who.body)
+            else:
+                options |= {name: grant[name] for name in ("code", "code_verifier") if grant.get(name)}
+                options["client_secret"] = who.body.get("client_secret")
+                session.fetch_token(url, auth=who.auth, include_client_id=bool(who.body), **options)
         except requests.RequestException as error:
             raise transport.failure(error, doing) from None
-    answer = _parsed(response, doing)
-    if response.status_code >= 300 or answer.get("error"):
-        raise _refused(response, answer, doing, grant["grant_type"])
-    return _token_answer(answer, response, doing)
+    return answers[0]
+
+
+def _session(connection: ClarusConnection, grant: Mapping[str, str]) -> OAuth2Session:
+    # Imported where a token is asked for: most tasks find one that another has got.
+    from oauthlib.oauth2 import BackendApplicationClient, WebApplicationClient
+    from requests_oauthlib import OAuth2Session
+
+    has_code = grant["grant_type"] == "authorization_code"
+    client_class = WebApplicationClient if has_code else BackendApplicationClient
+    client = client_class(connection.client_id, scope=grant.get("scope") or None)
+    return OAuth2Session(client=client, redirect_uri=grant.get("redirect_uri"))
 
 
 def _refused(

@@ -5,6 +5,7 @@ import base64
 from typing import Any
 
 import pytest
+import requests
 
 from airflow_provider_clarus.auth._client_auth import forms, sent
 from airflow_provider_clarus.connection.connection import ClarusConnection
@@ -41,11 +42,17 @@ def test_two_forms_are_tried_at_most_and_one_where_it_is_known(
     assert list(forms(connection(**credentials, token_auth=token_auth), known)) == tried
 
 
+def header_of(form: Any, fields: dict[str, str]) -> str | None:
+    request = requests.Request("POST", "https://clarus.example/", auth=sent(connection(**fields), form).auth)
+    return request.prepare().headers.get("Authorization")
+
+
 def test_id_and_secret_are_in_the_body_or_in_the_header_and_never_in_both() -> None:
-    special = connection(**SPECIAL)
-    assert sent(special, "post") == (SPECIAL, {})
-    assert sent(connection(**PUBLIC), "public") == (PUBLIC, {})
+    for form, fields in {"post": SPECIAL, "public": PUBLIC}.items():
+        assert sent(connection(**fields), form).body == fields  # type: ignore[arg-type]
+        assert header_of(form, fields) is None
     for form, pair in {"basic": "client:a%2Bb%25c%3Ad+%C3%A9", "raw": "client:a+b%c:d é"}.items():
-        body, headers = sent(special, form)  # type: ignore[arg-type]
-        assert body == {}
-        assert base64.b64decode(headers["Authorization"].removeprefix("Basic ")).decode() == pair
+        assert sent(connection(**SPECIAL), form).body == {}  # type: ignore[arg-type]
+        header = header_of(form, SPECIAL)
+        assert header
+        assert base64.b64decode(header.removeprefix("Basic ")).decode() == pair
