@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.server import Sandbox
-from airflow_provider_clarus.waiting import poller
+from tests.integration.conftest import hurry as hurry
 from tests.reference.server import Reference
 
 
@@ -58,10 +58,3 @@ def clarus(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> S
     served: Served = request.getfixturevalue(f"{request.param}_served")
     monkeypatch.setenv("AIRFLOW_CONN_CLARUS_DEFAULT", served.connection_json)
     return served
-
-
-@pytest.fixture
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the shared poller of the triggers look at once."""
-    for name, seconds in {"FIRST_LOOK": 0.1, "COALESCE": 0.05, "LINGER": 0.1}.items():
-        monkeypatch.setattr(poller, name, seconds)

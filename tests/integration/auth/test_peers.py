@@ -89,11 +89,11 @@ def test_client_credentials(peer: Peer, token_auth: Any) -> None:
 
 @pytest.mark.parametrize("form", ["post", "basic", "raw"])
 def test_which_form_of_a_secret_with_special_letters_it_takes(peer: Peer, form: Form) -> None:
-    body, headers = sent(connection(peer, "machine"), form)
+    who = sent(connection(peer, "machine"), form)
     answer = requests.post(
         f"{peer.url}/oauth/token",
-        data={"grant_type": "client_credentials", **body},
-        headers=headers,
+        data={"grant_type": "client_credentials", **who.body},
+        auth=who.auth,
         timeout=30,
     )
     print(f"{peer.name}: {form}: {answer.status_code} {'' if answer.ok else answer.text}")
