@@ -2,8 +2,8 @@
 """``python -m tests.chaos --reports 100 --seed 1``: one bad night; exit code 0 when nothing needed a person.
 
 PostgreSQL, Redis, Celery with two workers, two triggerers and SeaweedFS, all started here; the sandbox
-misbehaves all the time, processes are killed, the database and Clarus are away for a while. Half of the reports
-are landed by one task each, half by three.
+misbehaves all the time, processes are killed, the database and Clarus are away for a while. Half of the
+reports are landed by one task each, half by three.
 """
 
 from __future__ import annotations
