@@ -13,6 +13,8 @@ import pytest
 # Before the first import of Airflow, which reads its home once and writes into it.
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="clarus-tests-")
 os.environ["XDG_STATE_HOME"] = os.path.join(os.environ["AIRFLOW_HOME"], "state")
+# gcsfs asks Google itself, for minutes, which kind of bucket it has; it reads this once, when it is imported.
+os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
 os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = os.environ["AIRFLOW_HOME"]
 
 import hypothesis

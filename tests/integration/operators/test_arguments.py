@@ -20,6 +20,7 @@ from airflow.providers.common.compat.sdk import DAG, BaseOperator, TaskDeferred,
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_clarus import policy
 from airflow_provider_clarus.exceptions import (
     ClarusConfigError,
     ClarusError,
@@ -242,6 +243,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sandbox, P
     with Sandbox(reports, tenants=tenants) as sandbox, pytest.MonkeyPatch.context() as patch:
         patch.setenv("AIRFLOW_CONN_CLARUS_DEFAULT", sandbox.connection_uri)
         patch.setenv("AIRFLOW_CONN_CLARUS_EU", sandbox.connection_uri)
+        for refused in policy.PATIENCE:
+            patch.setitem(policy.PATIENCE, refused, policy.AT_ONCE)
         (landed,) = sandbox.add_documents(1, 7)
         sandbox.documents[landed].seconds = 0
         sandbox.add_documents(1, 7)
