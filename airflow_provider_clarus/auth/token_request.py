@@ -85,6 +85,10 @@ def _ask(
     kind = grant["grant_type"]
     answers: list[dict[str, Any]] = []
 
+    def plain(response: requests.Response, *_: Any, **__: Any) -> None:
+        # The library takes the text of whatever comes, and a header may name any of Python's codecs.
+        response.encoding = "utf-8"
+
     def read(response: requests.Response) -> requests.Response:
         answer = _parsed(response, doing)
         if response.status_code >= 300 or answer.get("error"):
@@ -96,6 +100,7 @@ def _ask(
 
     with _session(connection, grant) as session:
         transport.mount(session, connection.token_url)
+        session.hooks["response"].append(plain)
         for hook in ("access_token_response", "refresh_token_response"):
             session.register_compliance_hook(hook, read)
         options: dict[str, Any] = transport.options(connection)

@@ -12,7 +12,7 @@ from airflow.providers.common.compat import sdk
 from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 
 from .conftest import Destination
-from .origin import Origin
+from .origin import Answer, Origin
 
 
 @pytest.fixture
@@ -35,6 +35,8 @@ def test_the_object_is_reported_once_and_nothing_else(destination: Destination, 
 
 
 def test_a_failed_landing_reports_nothing(destination: Destination, collector: Any) -> None:
-    with Origin(b"damaged", etag=f'"{"0" * 32}"') as origin, pytest.raises(Exception, match="MD5"):
+    # Another one each time, under an ETag that is the MD5 of neither.
+    damaged = [Answer(200, body, {"ETag": f'"{"0" * 32}"'}) for body in (b"damaged", b"damagde")]
+    with Origin(b"", *damaged) as origin, pytest.raises(Exception, match="MD5"):
         destination.land(lambda: origin.url)
     assert not collector.has_collected

@@ -276,7 +276,7 @@ def outcome(task: Any, values: Any, sandbox: Sandbox, folder: Path) -> dict[str,
         }
     except (ClarusInputError, ClarusNotFoundError) as error:
         # A file that is to stay; and document 1 is in one tenant only.
-        if not ("exists" in str(error) or isinstance(error, ClarusNotFoundError)):
+        if not ("exists already" in str(error) or isinstance(error, ClarusNotFoundError)):
             raise
         done["if_exists"] = done["overwrite"] = False
     else:

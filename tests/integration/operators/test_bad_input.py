@@ -90,19 +90,24 @@ def test_a_connection_that_does_not_exist_is_named(make: Callable[..., Any]) -> 
 
 
 @ALL
-def test_a_wrong_secret_is_refused_once(connected: Connected, make: Callable[..., Any]) -> None:
+@pytest.mark.usefixtures("impatience")
+def test_a_wrong_secret_is_refused_by_the_token_endpoint_alone(
+    connected: Connected, make: Callable[..., Any]
+) -> None:
     sandbox = connected(password="wrong")
     with pytest.raises(ClarusAuthError, match=r"401: invalid_client.*Check the connection's login") as raised:
         make().execute(context())
     assert isinstance(raised.value, AirflowFailException)
-    assert [request.endpoint for request in sandbox.requests] == ["token"]
+    # Once in the body and once in the header; a read is refused for good when it stays refused.
+    assert {request.endpoint for request in sandbox.requests} == {"token"}
+    assert len(sandbox.requests) <= (2 if make in (generate, transfer) else 8)
 
 
 @pytest.mark.parametrize("make", [generate, transfer])
 def test_an_unknown_report_is_named(connected: Connected, make: Callable[..., Any]) -> None:
     sandbox = connected()
     with pytest.raises(
-        ClarusNotFoundError, match=r"report 70 in tenant 'acme'.*Check the id and the tenant"
+        ClarusNotFoundError, match=r"report 70 in tenant 'acme'.*Check the report's id and the tenant"
     ) as raised:
         make(report_id=70).execute(context())
     assert isinstance(raised.value, AirflowFailException)
@@ -132,7 +137,7 @@ def test_what_is_no_id_is_refused_before_anything_is_sent(
     connected: Connected, make: Callable[..., Any], name: str, value: Any
 ) -> None:
     sandbox = connected()
-    with pytest.raises(ClarusInputError, match=rf"{name} is .*positive integer") as raised:
+    with pytest.raises(ClarusInputError, match=rf"{name} is .*positive integer|neither is given") as raised:
         make(**{name: value}).execute(context())
     assert isinstance(raised.value, AirflowFailException)
     assert not sandbox.requests

@@ -36,10 +36,10 @@ def test_an_outage_shorter_than_the_deadlines_ends_nothing(clarus: Sandbox, faul
 def test_an_outage_makes_all_looks_rarer(clarus: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_tenant, "LONGEST_REST", 60.0)
     ids = clarus.add_documents(250, 7)
-    clarus.inject(Fault("graphql", status=503, times=1))
+    clarus.inject(Fault("graphql", status=503, for_seconds=2.0))
     outcomes(*map(wait_for, ids))
-    first, second, *_ = polls(clarus)
-    assert second.at - first.at >= 2
+    refused = [poll for poll in polls(clarus) if poll.status == 503]
+    assert 1 <= len(refused) <= 3
 
 
 @pytest.mark.parametrize("status", [429, 503])
