@@ -204,6 +204,8 @@ class Tenant:
         seconds = rest(self._failures, asked)
         self._told_to_wait_until = now + asked
         self._rests_until = now + seconds
+        # Those of the round that are due still have to wait as long.
+        self._round_until = -math.inf
         count = len(self.queue.wanted)
         if is_final:
             self._end_all(self._trouble.final())
