@@ -140,14 +140,16 @@ class _Task:
         self._request = {"report_id": report, "tenant": client.connection.tenant, "variables": variables}
         kept: Any = (self._store and self._store.get(KEY)) or {}
         # The scheduler raises max_tries for such a task, where its executor saw it end.
-        self._cleared = kept.get("cleared")
+        self._cleared = kept.get("cleared") or (
+            kept.get("id") if kept.get("max_tries") != self._max_tries else None
+        )
         self._kept: dict[str, Any] = kept if kept.get("max_tries") == self._max_tries else {}
         self._doubts: list[dict[str, Any]] = self._kept.get("doubts", [])
 
     def adopt(self) -> Generated | None:
         """Return the document that a failed try of this task has queued, if there is one to go on with."""
         if self._cleared:
-            log.info("The task was cleared while it worked on document %s: generating anew", self._cleared)
+            log.info("The task was cleared after it had queued document %s: generating anew", self._cleared)
         if "id" not in self._kept:
             return None
         document_id: int = self._kept["id"]

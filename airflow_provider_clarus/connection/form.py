@@ -74,7 +74,6 @@ EXTRA_FIELDS = {
         "Token request",
         "Where it carries client ID and secret: post is in its body, basic in its header; auto finds out.",
         placeholder="auto",
-        default="auto",
         choices=("auto", "basic", "post"),
     ),
     "timezone": ExtraField(

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Seconds since the epoch: no wait ends later than in the year 5138.
 _LAST_MOMENT = 1e11
+#: What Airflow keeps, and sends from one of its processes to another, of an integer in 64 bits.
+_PLAIN = (int, float, str, bool, type(None))
 
 
 class ClarusDocumentTrigger(BaseTrigger):
@@ -88,7 +90,8 @@ class ClarusDocumentTrigger(BaseTrigger):
             "settled": self.settled,
         }
         for name, value in kept.items():
-            if type(value) not in (int, float, str, bool, type(None)) or value in (math.inf, -math.inf):
+            too_large = type(value) is int and abs(value) >= 2**63
+            if type(value) not in _PLAIN or value in (math.inf, -math.inf) or too_large:
                 raise settle.refused(f"The trigger's {name}", value, "a number, a text, a bool or None")
         return f"{type(self).__module__}.{type(self).__qualname__}", kept
 

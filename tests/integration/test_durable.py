@@ -260,7 +260,7 @@ def test_a_task_cleared_while_it_ran_generates_anew_and_says_so(
     durable.forget_if_cleared(context(task_state_store=store, ti=ti))
     with caplog.at_level(logging.INFO):
         assert attempt(store, max_tries=max_tries, try_number=2) == 2
-    assert "cleared while it worked on document 1: generating anew" in caplog.text
+    assert "cleared after it had queued document 1: generating anew" in caplog.text
 
 
 def test_what_was_made_since_is_listed_without_the_inferred_filter(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -200,7 +200,7 @@ def test_a_task_cleared_while_it_runs_generates_anew(start: Callable[..., Run]) 
     run.until_success(try_number=2)
     first, second = run.documents
     assert f"Report {run.report_id} of tenant 'acme' goes on in Clarus as document {first.id}" in run.log
-    assert f"The task was cleared while it worked on document {first.id}: generating anew" in run.log
+    assert f"The task was cleared after it had queued document {first.id}: generating anew" in run.log
     assert run.airflow.xcom("durable_land", run.id, "land")["document_id"] == second.id
 
 

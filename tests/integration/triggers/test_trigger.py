@@ -112,7 +112,7 @@ def test_any_other_event_is_shown_and_refused(event: Any) -> None:
         document_of(event)
 
 
-@pytest.mark.parametrize("value", [object(), [5], {"a": 1}, timedelta(1), math.inf, Report(7)])
+@pytest.mark.parametrize("value", [object(), [5], {"a": 1}, timedelta(1), math.inf, Report(7), 2**63])
 @pytest.mark.parametrize("name", ["document_id", "clarus_conn_id", "subdomain", "poll_interval", "deadline"])
 def test_it_does_not_go_into_the_database_with_what_no_triggerer_can_read(name: str, value: Any) -> None:
     made = trigger(1)

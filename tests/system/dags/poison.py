@@ -19,7 +19,7 @@ KEPT = [
     {"document_id": {"a": [1]}, "poll_interval": [5], "deadline": None},
     {"document_id": 1, "clarus_conn_id": 5.5, "poll_interval": "soon", "since": True, "deadline": "x"},
     {"document_id": 1, "settled": "{", "nobody": "knows", "clarus_conn_id": "clarus_default"},
-    {"document_id": 10**30, "poll_interval": -1, "settled": [1]},
+    {"document_id": -5, "poll_interval": -1, "settled": [1]},
 ]
 
 
