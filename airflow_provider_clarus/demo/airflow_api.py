@@ -12,6 +12,8 @@ import requests
 PAGE = 10_000
 """The most items that one answer holds; Airflow must be configured to allow it."""
 
+DATABASE_TRIES = 5
+
 
 class LocalAirflowError(RuntimeError):
     """Airflow did not do what was asked of it; the message shows the log that tells why."""
@@ -50,8 +52,14 @@ class AirflowApi:
         self._session.trust_env = False
 
     def call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        """Call the REST API and return its answer."""
-        response = self._session.request(method, f"{self.url}/api/v2/{path}", timeout=30, **options)
+        """Call the REST API and return its answer.
+
+        What SQLite refused, locked by the scheduler for longer than it waits, was not done and is asked again.
+        """
+        for _ in range(DATABASE_TRIES):
+            response = self._session.request(method, f"{self.url}/api/v2/{path}", timeout=60, **options)
+            if response.status_code != 500 or "Database error" not in response.text:
+                break
         if not response.ok:
             raise LocalAirflowError(f"Airflow answered {response.status_code} to {path}: {response.text}")
         answer: dict[str, Any] = response.json()

@@ -145,7 +145,7 @@ def assert_it_has_landed(said: str, folder: Path) -> None:
     assert file.is_relative_to(folder / ".demo")
     assert file.stat().st_size == int(landed[2])
     assert file.read_text().splitlines()[0] in said
-    assert re.search(r"^Requests +.*\b1 token, 1 generate\b", said, re.MULTILINE), said
+    assert re.search(r"^Requests +1 token, .*\b1 generate, 1 download, 1 file$", said, re.MULTILINE), said
     assert re.search(r"^Time +install .+, database .+, start .+, run .+, stop", said, re.MULTILINE), said
 
 

@@ -72,9 +72,10 @@ def asked_about(clarus: Sandbox) -> list[set[int]]:
     asked = []
     for request in clarus.requests:
         if request.endpoint == "graphql":
-            ids = {int(number) for number in request.json["variables"]["filter"]["id"].get("in", ())}
+            asked_by_id = (request.json["variables"].get("filter") or {}).get("id") or {}
+            ids = {int(number) for number in asked_by_id.get("in", ())}
             if not ids:
-                continue  # The catalogue's.
+                continue  # The catalogue's, or the newest documents.
             assert {clarus.documents[number].tenant for number in ids} == {request.tenant}
             asked.append(ids)
     return asked
