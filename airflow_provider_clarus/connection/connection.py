@@ -101,7 +101,7 @@ class ClarusConnection:
             access_token=_text(extra.get("access_token")),
             scope=_text(extra.get("scope")),
             token_url=_token_url(_text(extra.get("token_url")), base_url, allow_http),
-            token_auth=_choice(extra, "token_auth", TokenAuth),
+            token_auth=_token_auth(extra),
             timezone=_zone(_text(extra.get("timezone")) or "UTC"),
             variable_format=_choice(extra, "variable_format", VariableFormat),
             verify=_verify(extra.get("verify")),
@@ -232,11 +232,15 @@ def _address(url: str, field_name: str, allow_http: bool) -> SplitResult:
 def _choice(extra: Mapping[str, Any], name: str, choices: Any) -> Any:
     allowed = get_args(choices)
     value = _text(extra.get(name)) or allowed[0]
-    # Airflow masks whatever has "token" in its name when its Test button hands a stored connection over.
-    value = allowed[0] if value == "***" else value
     if value not in allowed:
         raise ClarusConfigError(f"extra {name} is {value!r}; it can be {', '.join(allowed)}.")
     return value
+
+
+def _token_auth(extra: Mapping[str, Any]) -> TokenAuth:
+    # Airflow masks whatever has "token" in its name when its Test button hands a stored connection over.
+    given = {} if _text(extra.get("token_auth")) == "***" else extra
+    return _choice(given, "token_auth", TokenAuth)  # type: ignore[no-any-return]
 
 
 def _flag(extra: Mapping[str, Any], name: str) -> bool:

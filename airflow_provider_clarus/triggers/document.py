@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 #: Seconds since the epoch: no wait ends later than in the year 5138.
 _LAST_MOMENT = 1e11
-#: What Airflow keeps, and sends from one of its processes to another, of an integer in 64 bits.
+#: The types of what a trigger is made of, which Airflow's database and processes hand on as it is.
 _PLAIN = (int, float, str, bool, type(None))
 
 
@@ -90,6 +90,7 @@ class ClarusDocumentTrigger(BaseTrigger):
             "settled": self.settled,
         }
         for name, value in kept.items():
+            # Airflow's processes send each other integers of 64 bits, and the triggerer ends at a larger one.
             too_large = type(value) is int and abs(value) >= 2**63
             if type(value) not in _PLAIN or value in (math.inf, -math.inf) or too_large:
                 raise settle.refused(f"The trigger's {name}", value, "a number, a text, a bool or None")

@@ -114,6 +114,10 @@ def test_every_extra_that_has_a_field_is_known(
     assert not caplog.records
 
 
+def test_a_token_auth_that_airflow_has_masked_is_the_default() -> None:
+    assert read({"token_auth": "***"}).token_auth == "auto"
+
+
 def test_secrets_stay_out_of_repr() -> None:
     connection = read({"refresh_token": "r-s-t", "access_token": "a-s-t"}, password="p-s-t")
     assert not any(secret in repr(connection) for secret in ("r-s-t", "a-s-t", "p-s-t"))
@@ -139,6 +143,8 @@ def test_secrets_stay_out_of_repr() -> None:
             "extra grant_type is 'password'; it can be client_credentials",
             {"extra": {"grant_type": "password"}},
         ),
+        (r"extra grant_type is '\*\*\*'", {"extra": {"grant_type": "***"}}),
+        (r"extra variable_format is '\*\*\*'", {"extra": {"variable_format": "***"}}),
         ("extra token_auth is 'header'; it can be auto, basic, post", {"extra": {"token_auth": "header"}}),
         ("extra variable_format is 'rfc'", {"extra": {"variable_format": "rfc"}}),
         ("extra timezone 'Mars'", {"extra": {"timezone": "Mars"}}),
