@@ -54,7 +54,7 @@ class AirflowApi:
     def call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         """Call the REST API and return its answer.
 
-        What SQLite refused, locked by the scheduler for longer than it waits, was not done and is asked again.
+        What SQLite refused, locked for longer than it waits, was not done and is asked again.
         """
         for _ in range(DATABASE_TRIES):
             response = self._session.request(method, f"{self.url}/api/v2/{path}", timeout=60, **options)

@@ -43,7 +43,8 @@ def kept_of_triggers(airflow: LocalAirflow, dag_id: str) -> dict[int, str]:
     The API does not show them.
     """
     query = (
-        "SELECT trigger.id, kwargs FROM trigger JOIN task_instance ON trigger_id = trigger.id WHERE dag_id = ?"
+        "SELECT trigger.id, kwargs FROM trigger"
+        " JOIN task_instance ON trigger_id = trigger.id WHERE dag_id = ?"
     )
     with closing(sqlite3.connect(airflow.home / "airflow.db")) as database:
         return dict(database.execute(query, (dag_id,)))
@@ -60,7 +61,7 @@ def polls(requests: list[LoggedRequest]) -> list[set[str]]:
 
 
 def until_polled(clarus: Sandbox, since: int, document_ids: list[int], timeout: float) -> None:
-    """Wait until the triggerer has asked for each of them; it loads triggers after their tasks are deferred."""
+    """Wait until the triggerer has asked for each: it loads triggers after their tasks are deferred."""
     everything = {str(document_id) for document_id in document_ids}
     deadline = time.monotonic() + timeout
     while not set().union(*(ids for ids in polls(clarus.requests[since:]) if len(ids) > 1)) >= everything:
