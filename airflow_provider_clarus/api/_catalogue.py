@@ -4,7 +4,8 @@
 *Documented*: the lists ``reports`` and ``report_queries``, their fields and their filters for names.
 *Inferred*: that a report's query can be asked for its text below the report, and that ``reports`` takes a
 filter for ids. A server that refuses one of them is asked in the documented way from then on: for the text
-with a second request, for an id page by page.
+with a second request, for an id page by page. Once a report was found so, both of its names are known, and
+one request asks for it with the documented filters.
 """
 
 from __future__ import annotations
@@ -13,9 +14,17 @@ import itertools
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
+from airflow_provider_clarus.api._lists import (
+    QUERIES_QUERY,
+    REPORTS_QUERY,
+    REPORTS_WITH_TEXT_QUERY,
+    Lists,
+    Reading,
+)
+from airflow_provider_clarus.api._memory import PAGE_SIZE, SMALL_PAGE_SIZE, Memory, Taken
 from airflow_provider_clarus.api.reports import Report, ReportQuery
 from airflow_provider_clarus.exceptions import (
     ClarusError,
@@ -23,31 +32,14 @@ from airflow_provider_clarus.exceptions import (
     ClarusNotFoundError,
     ClarusRejectedError,
 )
-from airflow_provider_clarus.http.responses import GraphQLTroubleError, documented_shape
+from airflow_provider_clarus.http.responses import GraphQLTroubleError
 from airflow_provider_clarus.variables.declared import nearest
 from airflow_provider_clarus.variables.settle import positive_id
 
 log = logging.getLogger(__name__)
 
-#: Rows per page (API page "GraphQL": ``first`` is capped at 100).
-PAGE_SIZE = 100
-#: Rows per page where a server refuses that many: its limit on complexity counts the page that is asked for.
-SMALL_PAGE_SIZE = 10
-#: Pages of one list that are read before the caller is asked for a name.
-MAX_PAGES = 50
-
-_LIST = """
-query($filter: %sFilterType, $first: Int, $after: String) {
-  %s { all(filter: $filter, first: $first, after: $after) {
-    edges { node { %s } }
-    pageInfo { hasNextPage endCursor }
-  } }
-}
-"""
-_REPORT = "id name description report_type source_path report_query { id name }"
-REPORTS_QUERY = _LIST % ("Report", "reports", _REPORT)
-REPORTS_WITH_TEXT_QUERY = _LIST % ("Report", "reports", _REPORT.replace("id name }", "id name graphql }"))
-QUERIES_QUERY = _LIST % ("ReportQuery", "report_queries", "id name description graphql")
+#: What a way of asking may be to blame for. GraphQL's messages may be redacted.
+REFUSALS = (ClarusRejectedError, GraphQLTroubleError)
 
 _Named = TypeVar("_Named", Report, ReportQuery)
 
@@ -56,16 +48,21 @@ class Catalogue:
     """Finds a tenant's reports. Each method raises a ``ClarusError`` where the lists cannot be read.
 
     :param graphql: runs a query with variables, and returns its ``data``
+    :param memory: what is known of the server already
     """
 
-    def __init__(self, graphql: Callable[..., Mapping[str, Any]], tenant: str) -> None:
-        self._graphql = graphql
+    def __init__(self, graphql: Callable[..., Mapping[str, Any]], tenant: str, memory: Memory) -> None:
+        self.memory = memory
+        self._lists = Lists(graphql, tenant)
         self._tenant = tenant
-        self._taken = _Taken()
+        self._trying: Taken | None = None
 
     def by_id(self, report_id: int) -> Report | None:
         """Return a report, ``None`` when the list does not show it; with one request where that is taken."""
         report_id = positive_id(report_id, "report_id")
+        again = self._again(report_id)
+        if again:
+            return again
 
         def find() -> Iterator[Report]:
             if self._taken.id_filter:
@@ -80,7 +77,30 @@ class Catalogue:
             for text in self._from(self._taken.text)
         ]
         found = self._in_one_of(ways, find)
-        return self._with_text(found)[0] if found else None
+        return self._noted(self._with_text(found)[0]) if found else None
+
+    def _again(self, report_id: int) -> Report | None:
+        """Return a report that was found before, ``None`` where it has to be looked for."""
+        names, taken = self.memory.names(report_id), self._taken
+        if names is None or taken.everything:
+            return None
+        wanted = {"id": {"eq": str(report_id)}} if taken.id_filter else {"name": {"eq": names.report}}
+        with suppress(*REFUSALS):
+            reports = self._small_list(wanted, names.query)
+            found = [report for report in reports if report.id == report_id]
+            return self._noted(found[0]) if found else None
+        return None
+
+    def _small_list(self, wanted: Mapping[str, Any], query_name: str | None) -> list[Report]:
+        """Return the first reports that meet a filter, with one request if their query is of that name."""
+        if self._taken.text or query_name is None:
+            return self._with_text(list(self._reports(wanted, size=SMALL_PAGE_SIZE)))
+        reports, queries = self._lists.both(wanted, query_name)
+        return self._with_text(reports, {query.id: query.variables for query in queries})
+
+    def _noted(self, report: Report) -> Report:
+        self.memory.note(report)
+        return report
 
     def by_name(self, name: str) -> Report:
         """Return the one report of exactly that name.
@@ -91,9 +111,16 @@ class Catalogue:
         if not isinstance(name, str) or not name.strip():
             raise ClarusInputError(f"A report's name is {name!r}; it must be a text that is not empty.")
         wanted = {"name": {"eq": name}}
+        query_name = self.memory.query_of(name)
+        found: list[Report] = []
+        if query_name and not self._taken.text:
+            with suppress(*REFUSALS):
+                found = self._small_list(wanted, query_name)
+        if len(found) == 1 and found[0].name == name:
+            return self._noted(found[0])
         found = self._list(lambda: self._reports(wanted, size=SMALL_PAGE_SIZE))
         report = self._the_one(name, "report", found, lambda: self._list(lambda: self._reports({})))
-        return self._with_text([report])[0]
+        return self._noted(self._with_text([report])[0])
 
     def one(self, id_or_name: int | str) -> Report:
         """Return the one report of an id, or of a name; digits are an id.
@@ -136,7 +163,7 @@ class Catalogue:
         """Return how many reports this user sees, and whether there are more than that, with one request."""
 
         def find() -> Iterator[tuple[int, bool]]:
-            reports, cursor = self._page(_Reading("reports", Report.from_graphql, REPORTS_QUERY, {}), None)
+            reports, cursor = self._lists.page(self._reading("reports", Report, REPORTS_QUERY, {}))
             yield len(reports), cursor is not None
 
         seen: tuple[int, bool]
@@ -197,92 +224,68 @@ class Catalogue:
     def _from(taken: bool) -> tuple[bool, ...]:
         return (True, False) if taken else (False,)
 
-    def _in_one_of(self, ways: Sequence[_Taken], find: Callable[[], Iterator[Any]]) -> list[Any]:
+    def _in_one_of(self, ways: Sequence[Taken], find: Callable[[], Iterator[Any]]) -> list[Any]:
         """Return all that ``find`` yields, in the first of some ways that this server does not refuse.
 
         GraphQL's messages may be redacted, so what is at fault has to be tried out.
         """
-        before = self._taken
-        for self._taken in ways[:-1]:
-            with suppress(ClarusRejectedError, GraphQLTroubleError):
-                return list(find())
+        *others, last = ways
         try:
-            self._taken = ways[-1]
-            return list(find())
-        except (ClarusRejectedError, GraphQLTroubleError):
-            self._taken = before
-            raise
+            for self._trying in others:
+                with suppress(*REFUSALS):
+                    return self._learnt(list(find()))
+            self._trying = last
+            return self._learnt(list(find()))
+        finally:
+            self._trying = None
+
+    def _learnt(self, found: list[Any]) -> list[Any]:
+        self.memory.learn(self._taken)
+        return found
+
+    @property
+    def _taken(self) -> Taken:
+        return self._trying or self.memory.taken
 
     def _reports(self, wanted: Mapping[str, Any], *, size: int = PAGE_SIZE) -> Iterator[Report]:
         query = REPORTS_WITH_TEXT_QUERY if self._taken.text else REPORTS_QUERY
-        return self._pages(_Reading("reports", Report.from_graphql, query, wanted, size))
+        return self._lists.pages(self._reading("reports", Report, query, wanted, size))
 
     def _queries(self, wanted: Mapping[str, Any]) -> Iterator[ReportQuery]:
-        reading = _Reading("report_queries", ReportQuery.from_graphql, QUERIES_QUERY, wanted)
-        return self._pages(reading)
+        return self._lists.pages(self._reading("report_queries", ReportQuery, QUERIES_QUERY, wanted))
 
-    def _with_text(self, reports: Sequence[Report]) -> list[Report]:
+    def _reading(
+        self,
+        what: str,
+        kind: type[Report] | type[ReportQuery],
+        query: str,
+        wanted: Mapping[str, Any],
+        size: int = PAGE_SIZE,
+    ) -> Reading:
+        return Reading(what, kind.from_graphql, query, wanted, min(size, self._taken.page_size))
+
+    def _with_text(
+        self, reports: Sequence[Report], known: Mapping[int, Mapping[str, str] | None] | None = None
+    ) -> list[Report]:
         """Return the reports with the variables of their queries, where these have to be asked for apart.
 
         A report can be used without.
+
+        :param known: the variables of some queries, by their ids
         """
-        names = {report.query_name for report in reports if report.query_name}
-        if self._taken.text or not names:
+        declared = dict(known or {})
+        names = {report.query_name for report in reports if report.query_id not in declared} - {None}
+        if self._taken.text:
             return list(reports)
-        wanted = {"name": {"eq": names.pop()}} if len(names) == 1 else {}
-        try:
-            queries = self._list(lambda: self._queries(wanted))
-        except ClarusError as error:
-            log.warning("%s So it is not known what the reports declare.", error)
-            return list(reports)
-        declared = {query.id: query.variables for query in queries}
+        if names:
+            wanted = {"name": {"eq": names.pop()}} if len(names) == 1 else {}
+            try:
+                queries = self._list(lambda: self._queries(wanted))
+            except ClarusError as error:
+                log.warning("%s So it is not known what the reports declare.", error)
+            else:
+                declared |= {query.id: query.variables for query in queries}
         return [replace(report, variables=declared.get(report.query_id or 0)) for report in reports]
-
-    def _pages(self, reading: _Reading) -> Iterator[Any]:
-        after = None
-        for _ in range(MAX_PAGES):
-            rows, cursor = self._page(reading, after)
-            yield from rows
-            if cursor in (None, after):
-                return
-            after = cursor
-        raise ClarusInputError(
-            f"There are more {reading.what} in tenant {self._tenant!r} than the {MAX_PAGES} pages that are "
-            "read at a time. Ask for one by its id, or for a part of its name.",
-            tenant=self._tenant,
-        )
-
-    def _page(self, reading: _Reading, after: str | None) -> tuple[list[Any], str | None]:
-        """Return some rows, and the cursor to those after them, if there are any."""
-        size = min(reading.size, self._taken.page_size)
-        asked = {"filter": reading.wanted, "first": size, "after": after}
-        data = self._graphql(reading.query, asked)
-        with documented_shape(f"read {reading.what} of tenant {self._tenant!r}", data):
-            page = data[reading.what]["all"]
-            rows = [reading.parse(edge["node"]) for edge in page["edges"]]
-            more, cursor = page["pageInfo"]["hasNextPage"], page["pageInfo"]["endCursor"]
-        return rows, cursor if more else None
-
-
-@dataclass(frozen=True)
-class _Taken:
-    """What this server takes, as far as anyone knows yet."""
-
-    text: bool = True
-    """The text of its query, below a report."""
-    id_filter: bool = True
-    page_size: int = PAGE_SIZE
-
-
-@dataclass(frozen=True)
-class _Reading:
-    """One list, and what is wanted of it."""
-
-    what: str
-    parse: Callable[[Mapping[str, Any]], Any]
-    query: str
-    wanted: Mapping[str, Any]
-    size: int = PAGE_SIZE
 
 
 def _is_id(id_or_name: object) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import requests
 
 from airflow_provider_clarus.api._catalogue import Catalogue
+from airflow_provider_clarus.api._memory import Memory
 from airflow_provider_clarus.api._way import Way
 from airflow_provider_clarus.api.documents import PAGE_SIZE, DocumentList
 from airflow_provider_clarus.api.models import Document
@@ -80,8 +81,10 @@ class ClarusClient:
         transport.mount(self._session, connection.base_url)
         self._make_lists()
 
-    def _make_lists(self) -> None:
-        self.reports = Catalogue(self.graphql, self.connection.tenant)
+    def _make_lists(self, memory: Memory | None = None) -> None:
+        settings = self.connection
+        memory = memory or Memory(settings.base_url, settings.tenant, settings.client_id)
+        self.reports = Catalogue(self.graphql, settings.tenant, memory)
         self._documents = DocumentList(self._data, self._download_url, self.connection.tenant, way=self._way)
 
     def for_tenant(self, subdomain: str | None) -> ClarusClient:
@@ -99,7 +102,7 @@ class ClarusClient:
         """Return a client of the same tenant, token and connections that tries each call once."""
         other = copy(self)
         other._attempts = 1
-        other._make_lists()
+        other._make_lists(self.reports.memory)
         return other
 
     @property

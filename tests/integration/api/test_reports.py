@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from airflow_provider_clarus.api import _catalogue
+from airflow_provider_clarus.api import _lists
 from airflow_provider_clarus.api.client import ClarusClient
 from airflow_provider_clarus.exceptions import (
     ClarusError,
@@ -90,8 +91,10 @@ def test_what_is_not_documented_is_given_up_where_it_is_refused(
         assert first.variables == {"user_id": "Integer"}
         before = sandbox.count("graphql")
         assert client.reports.by_id(8) == first
-        # Once known, it is not tried again.
-        assert sandbox.count("graphql") - before == (1 if report_query_text else 2)
+        # Once known, it is not tried again, by the next task's client neither.
+        assert connect(sandbox).reports.by_id(8) == first
+        assert connect(sandbox).reports.by_name("Tasks") == first
+        assert sandbox.count("graphql") - before == 3
         assert client.reports.by_name("Stock Summary").variables == DECLARED
         last = client.reports.by_id(249)
         assert last
@@ -100,6 +103,42 @@ def test_what_is_not_documented_is_given_up_where_it_is_refused(
         assert len(found) == len(reports)
         assert found[7].variables == DECLARED
         assert found[249].variables is None
+
+
+@pytest.mark.parametrize("report_id_filter", [True, False])
+@pytest.mark.parametrize("report_query_text", [True, False])
+def test_what_is_remembered_tells_how_to_ask_and_never_what_is_answered(
+    connect: Connect, report_id_filter: bool, report_query_text: bool
+) -> None:
+    def read(sandbox: Sandbox, report_id: int) -> dict[str, str] | None:
+        report = connect(sandbox).reports.by_id(report_id)
+        return dict(report.variables or {}) if report else None
+
+    with Sandbox(REPORTS, report_id_filter=report_id_filter, report_query_text=report_query_text) as sandbox:
+        assert (read(sandbox, 7), read(sandbox, 8)) == (DECLARED, {"user_id": "Integer"})
+        # Its query declares something else; the report has another name, another query; there is no query.
+        changed = replace(TASKS, graphql="query t($user: ID) { tasks { all { edges { node { id } } } } }")
+        sandbox.add_report(Report(id=8, name="Tasks", query=changed))
+        assert read(sandbox, 8) == {"user": "Integer"}
+        sandbox.add_report(Report(id=8, name="Open tasks", query=changed))
+        sandbox.add_report(Report(id=9, name="Tasks", query=STOCK_QUERY))
+        assert read(sandbox, 8) == {"user": "Integer"}
+        sandbox.add_report(Report(id=8, name="Open tasks", query=STOCK_QUERY))
+        assert read(sandbox, 8) == DECLARED
+        assert connect(sandbox).reports.by_name("Open tasks").variables == DECLARED
+        sandbox.add_report(Report(id=8, name="Open tasks", query=None))
+        assert read(sandbox, 8) == {}
+        assert connect(sandbox).reports.by_name("Tasks").id == 9
+
+
+def test_a_way_that_is_refused_later_is_given_up_too(connect: Connect) -> None:
+    with Sandbox(REPORTS, report_query_text=False) as sandbox:
+        assert connect(sandbox).reports.by_id(7)
+        refused = {"errors": [{"message": "Query has complexity of 99, which exceeds max complexity of 50"}]}
+        sandbox.inject(Fault("graphql", asks_for="$queries", status=200, body=refused))
+        found = connect(sandbox, attempts=1).reports.by_id(7)
+        assert found
+        assert found.variables == DECLARED
 
 
 def test_each_tenant_has_its_own_catalogue(connect: Connect) -> None:
@@ -194,7 +233,7 @@ def test_one_answer_without_a_report_proves_nothing(client: ClarusClient, sandbo
 def test_ten_thousand_reports_are_read_up_to_a_bound(
     client: ClarusClient, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_catalogue, "MAX_PAGES", 5)
+    monkeypatch.setattr(_lists, "MAX_PAGES", 5)
     for number in range(1000, 1600):
         sandbox.add_report(Report(id=number, name=f"Copy {number}"))
     with pytest.raises(

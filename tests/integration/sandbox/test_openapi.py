@@ -13,7 +13,7 @@ import pytest
 import requests
 from graphql import OperationDefinitionNode, parse, print_ast
 
-from airflow_provider_clarus.api._catalogue import QUERIES_QUERY, REPORTS_QUERY, REPORTS_WITH_TEXT_QUERY
+from airflow_provider_clarus.api._lists import QUERIES_QUERY, REPORTS_QUERY, REPORTS_WITH_TEXT_QUERY
 from airflow_provider_clarus.api.documents import DOCUMENTS_QUERY
 from airflow_provider_clarus.api.reports import DESCRIPTION_LENGTH, NAME_LENGTH, REPORT_TYPES
 from airflow_provider_clarus.sandbox.reports import STOCK_QUERY

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_clarus.auth import _token_store as store
+from airflow_provider_clarus.auth import state_folder
 from airflow_provider_clarus.auth._patience import ImpatientError, Patience
 from airflow_provider_clarus.auth._token_store import KEPT, TokenSlot, open_slot, remove_old_slots
 from airflow_provider_clarus.http.limit import Limit
@@ -136,7 +136,9 @@ def test_a_user_without_a_home_has_no_folder_in_the_current_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(store.platformdirs, "user_state_path", lambda *_, **__: Path("~/.local/state/x"))
+    monkeypatch.setattr(
+        state_folder.platformdirs, "user_state_path", lambda *_, **__: Path("~/.local/state/x")
+    )
     stored()
     assert list(tmp_path.iterdir()) == []
 
