@@ -28,6 +28,7 @@ from airflow_provider_clarus.exceptions import (
     ClarusTransientError,
 )
 from airflow_provider_clarus.policy import MISSING_GRACE
+from airflow_provider_clarus.receipts import Receipts
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -108,6 +109,7 @@ def forget_if_cleared(context: Context) -> None:
         if "restarting" in {state for states in found.values() for state in states.values()}:
             cleared = kept.get("id", "(not known yet)")
             store.set(KEY, {"max_tries": kept["max_tries"], "doubts": [], "cleared": cleared})
+            Receipts(context).forget()
             log.info("The task was cleared while it ran: its next try generates anew")
     except Exception:
         log.warning("Could not find out whether the task was cleared; a retry goes on with its document")

@@ -58,6 +58,7 @@ def generate_report(options: Any) -> Iterator[Rows]:
     from airflow_provider_clarus.landing.document import land_document
     from airflow_provider_clarus.landing.landing import Landing
     from airflow_provider_clarus.landing.names import destination_path
+    from airflow_provider_clarus.receipts import Receipts
     from airflow_provider_clarus.waiting.wait import Wait
     from airflow_provider_clarus.wanted import look_up
 
@@ -73,7 +74,8 @@ def generate_report(options: Any) -> Iterator[Rows]:
     log.info("Report %d of tenant %r is queued as document %d", report_id, tenant, document.id)
     wait = Wait(hook, document.id, interval=options.poll_interval, timeout=options.timeout)
     document = wait.block()
-    landed = land_document(hook, document.id, document, Landing.settle(options.destination), log=log)
+    landing = Landing.settle(options.destination)
+    landed = land_document(hook, document.id, document, landing, receipts=Receipts({}), log=log)
     yield Rows([landed], options.output)
 
 

@@ -42,6 +42,11 @@ class Stored:
     size: int
     metadata: Mapping[str, str] = field(default_factory=dict)
 
+    def carries(self, metadata: Mapping[str, str]) -> bool:
+        """Tell whether it has all of ``metadata``, of which there are some; names have no case on S3."""
+        has = {name.lower(): value for name, value in self.metadata.items()}
+        return bool(metadata) and all(has.get(name.lower()) == value for name, value in metadata.items())
+
 
 class ObjectExistsError(Exception):
     """There is an object already, and it may not be replaced."""

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_clarus.connection.connection import is_loopback
 from airflow_provider_clarus.exceptions import ClarusError, ClarusInputError
 from airflow_provider_clarus.http.retries import patiently
+from airflow_provider_clarus.landing._own import own_result
 from airflow_provider_clarus.landing._pages import Announced
 from airflow_provider_clarus.landing._storage import ObjectExistsError, storage_of
-from airflow_provider_clarus.landing.land import land
+from airflow_provider_clarus.landing.land import Landed, land
 from airflow_provider_clarus.landing.landing import DOCUMENT, REPORT, TENANT, Landing, result_of
 from airflow_provider_clarus.policy import Call
 
 if TYPE_CHECKING:
     from airflow_provider_clarus.api.models import Document
     from airflow_provider_clarus.hooks.clarus import ClarusHook
+    from airflow_provider_clarus.receipts import Receipts
 
 #: Seconds before each time that a name is asked for which is not known.
 NAME_PAUSES = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
@@ -29,6 +31,7 @@ def land_document(
     document: Document | None,
     landing: Landing,
     *,
+    receipts: Receipts,
     report_id: int | None = None,
     log: Any,
 ) -> dict[str, Any]:
@@ -37,6 +40,7 @@ def land_document(
     Where an object is already, and ``if_exists`` is ``skip``, the result tells of that one.
 
     :param document: what is known of it; its file name completes a destination that ends in ``/``
+    :param receipts: of the task, whose earlier try may have landed it
     :param report_id: the report that the document is of, where that is known
     :raises ClarusInputError: an object is there, and ``if_exists`` is ``fail``
     :raises ClarusError: as :func:`~airflow_provider_clarus.landing.land.land`
@@ -49,12 +53,29 @@ def land_document(
     facts = {DOCUMENT: str(document_id), TENANT: connection.tenant}
     if report_id:
         facts[REPORT] = str(report_id)
+    options = landing.object_options(announced, facts)
+
+    def result(landed: Landed) -> dict[str, Any]:
+        return {
+            "uri": landed.uri,
+            "size": landed.size,
+            "sha256": landed.sha256,
+            "file_name": (document and document.file_name) or path.name,
+            "document_id": document_id,
+        }
+
+    def write_down(landed: Landed) -> None:
+        if options.if_absent:
+            receipts.write(result(landed), options.metadata)
+
     try:
         landed = land(
             lambda: patiently(lambda: hook.get_download_url(document_id), Call.DOWNLOAD),
             path,
-            options=landing.object_options(announced, facts),
+            options=options,
             compress=landing.packs(announced),
+            before_publish=write_down,
+            accept_same=receipts.is_blind,
             log=log,
             verify=connection.storage_verify,
             proxies=connection.proxies,
@@ -65,6 +86,8 @@ def land_document(
         )
     except ObjectExistsError:
         found = storage_of(path.protocol).look(path)
+        if found and (own := own_result(path, found, receipts, log)):
+            return own
         if landing.if_exists == "skip" and found:
             log.info(
                 "%s exists already, and if_exists is 'skip': document %d did not land", path, document_id
@@ -73,13 +96,7 @@ def land_document(
         raise ClarusInputError(
             f"{path} exists already, and if_exists is 'fail': document {document_id} did not land."
         ) from None
-    return {
-        "uri": landed.uri,
-        "size": landed.size,
-        "sha256": landed.sha256,
-        "file_name": (document and document.file_name) or path.name,
-        "document_id": document_id,
-    }
+    return result(landed)
 
 
 def _named(hook: ClarusHook, document_id: int, document: Document | None, log: Any) -> Document | None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_clarus.exceptions import ClarusTransientError
 from airflow_provider_clarus.landing._download import Download
+from airflow_provider_clarus.landing._own import sha256_of
 from airflow_provider_clarus.landing._packed import Packer, Stage, Unpacker
 from airflow_provider_clarus.landing._pages import Announced
 from airflow_provider_clarus.landing._progress import Progress
@@ -55,6 +56,8 @@ def land(
     log: Logger,
     options: ObjectOptions | None = None,
     compress: bool = False,
+    before_publish: Callable[[Landed], None] = lambda landed: None,
+    accept_same: bool = False,
     verify: bool | str = True,
     proxies: Mapping[str, str] | None = None,
     timeout: float = 30.0,
@@ -67,6 +70,8 @@ def land(
     :param get_url: asks for a presigned URL: at the start, and again when the storage refuses the last one
     :param options: what the object carries, and whether it may replace another one
     :param compress: whether it is packed as gzip while it lands
+    :param before_publish: is called when all has arrived, and before anybody can see it
+    :param accept_same: whether the very same file, if it is there already, counts as landed
     :param verify: as in ``requests``: whether TLS is verified, or the path of a CA bundle
     :param proxies: as in ``requests``; the environment's where it says nothing
     :param timeout: seconds without a byte after which a connection counts as broken
@@ -83,9 +88,9 @@ def land(
     announced = announced or Announced()
     storage = storage_of(path.protocol)
     storage.check(path.key, options)
-    if options.if_absent and storage.look(path):
+    if options.if_absent and not accept_same and storage.look(path):
         raise ObjectExistsError
-    order = _Order(path, options, announced, compress)
+    order = _Order(path, options, announced, compress, before_publish, accept_same)
     download = Download(
         get_url,
         verify=verify,
@@ -134,6 +139,8 @@ class _Order:
     options: ObjectOptions
     announced: Announced
     compress: bool
+    before_publish: Callable[[Landed], None]
+    accept_same: bool
 
 
 def _transfer(download: Download, order: _Order, log: Logger, doubted: _DoubtError | None) -> Landed:
@@ -168,7 +175,9 @@ def _transfer(download: Download, order: _Order, log: Logger, doubted: _DoubtErr
                 if not doubted or (doubted.has, doubted.says) != (has, says):
                     raise _DoubtError(has, str(says))
                 log.warning("The ETag of the file, %s, is no MD5: it was read twice, and is the same", says)
-            _commit(writer, order, body.size)
+            landed = Landed(str(order.path), body.size, sha256.hexdigest())
+            order.before_publish(landed)
+            _commit(writer, order, landed)
         except BaseException:
             try:
                 writer.discard()
@@ -177,19 +186,21 @@ def _transfer(download: Download, order: _Order, log: Logger, doubted: _DoubtErr
                     "Could not remove what was written to %s so far, which nobody sees: %s", order.path, error
                 )
             raise
-    landed = Landed(str(order.path), body.size, sha256.hexdigest())
     log.info("Landed %s at %s, sha256 %s", progress.summary(), landed.uri, landed.sha256)
     return landed
 
 
-def _commit(writer: Writer, order: _Order, size: int) -> None:
+def _commit(writer: Writer, order: _Order, landed: Landed) -> None:
     try:
         writer.commit()
     except ObjectExistsError:
         # A request whose answer was lost is sent again, and then finds what it has made itself.
         found = storage_of(order.path.protocol).look(order.path)
-        ours = order.options.metadata.items()
-        if not (ours and found and found.size == size and ours <= found.metadata.items()):
+        if not found or found.size != landed.size:
+            raise
+        if not found.carries(order.options.metadata) and not (
+            order.accept_same and sha256_of(order.path) == landed.sha256
+        ):
             raise
         writer.discard()
 

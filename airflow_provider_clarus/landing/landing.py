@@ -10,6 +10,7 @@ from mimetypes import guess_type
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_clarus.exceptions import ClarusInputError
+from airflow_provider_clarus.landing._own import own_result
 from airflow_provider_clarus.landing._pages import Announced
 from airflow_provider_clarus.landing._storage import ObjectOptions, Stored, storage_of
 from airflow_provider_clarus.landing.destination import check_library, fetch_connection, storage_path
@@ -18,6 +19,8 @@ from airflow_provider_clarus.variables import settle
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+    from airflow_provider_clarus.receipts import Receipts
 
 #: What becomes of an object that is there already.
 IF_EXISTS = ("replace", "fail", "skip")
@@ -111,11 +114,12 @@ class Landing:
             if_absent=self.if_exists != "replace",
         )
 
-    def already_there(self) -> dict[str, Any] | None:
+    def already_there(self, receipts: Receipts, log: Any) -> dict[str, Any] | None:
         """Look before anything is generated, and return the result of a task that has nothing to do.
 
         One request; none where the destination's name, or ``if_exists``, does not ask for it.
 
+        :param receipts: of the task, whose earlier try may have landed it
         :raises ClarusInputError: an object is there, and ``if_exists`` is ``fail``
         """
         if self.if_exists == "replace" or self.destination.endswith("/"):
@@ -124,9 +128,15 @@ class Landing:
         found = storage_of(self.destination).look(path)
         if found is None:
             return None
-        if self.if_exists == "fail":
-            raise ClarusInputError(f"{path} exists already, and if_exists is 'fail': nothing was generated.")
-        return result_of(path, found)
+        if own := own_result(path, found, receipts, log):
+            return own
+        if self.if_exists == "skip":
+            log.info("%s exists already, and if_exists is 'skip': there is nothing to do", path)
+            return result_of(path, found)
+        if receipts.is_blind:
+            # Whether it is this task's own is known when its file is.
+            return None
+        raise ClarusInputError(f"{path} exists already, and if_exists is 'fail': nothing was generated.")
 
 
 def result_of(path: ObjectStoragePath, found: Stored) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from airflow_provider_clarus.hooks.clarus import ClarusHook
 from airflow_provider_clarus.landing.landing import LandedObjectLinks, Landing
 from airflow_provider_clarus.landing.outlets import add_to_outlets
 from airflow_provider_clarus.policy import Call
+from airflow_provider_clarus.receipts import Receipts
 from airflow_provider_clarus.stopping import Stoppable
 from airflow_provider_clarus.variables import settle
 
@@ -102,8 +103,8 @@ class ClarusDownloadDocumentOperator(Stoppable, BaseOperator):
         clarus_conn_id = settle.text(self.clarus_conn_id, "clarus_conn_id")
         tenant_asked = settle.tenant(self.subdomain)
         landing.check_connection()
-        if there := landing.already_there():
-            self.log.info("%s exists already, and if_exists is 'skip': nothing was asked for", there["uri"])
+        receipts = Receipts(context)
+        if there := landing.already_there(receipts, self.log):
             self.file_name = there["file_name"]
             add_to_outlets(context, self.outlets, there)
             return there
@@ -117,7 +118,9 @@ class ClarusDownloadDocumentOperator(Stoppable, BaseOperator):
                     f"Document {document_id} in tenant {tenant!r} is {document.status.value!r}, not "
                     "available yet. Wait for it with a ClarusDocumentSensor before this task."
                 )
-            result = land_document(hook, document_id, document, landing, log=work.logger(__name__))
+            result = land_document(
+                hook, document_id, document, landing, receipts=receipts, log=work.logger(__name__)
+            )
             self.file_name = result["file_name"]
             add_to_outlets(context, self.outlets, result)
             return result

@@ -15,6 +15,7 @@ from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.hooks.clarus import ClarusHook
 from airflow_provider_clarus.landing.landing import LandedObjectLinks, Landing
 from airflow_provider_clarus.landing.outlets import add_to_outlets
+from airflow_provider_clarus.receipts import Receipts
 from airflow_provider_clarus.stopping import Stoppable, Work
 from airflow_provider_clarus.triggers.deferral import GoesOn, end_of_execution, wait_for_document
 from airflow_provider_clarus.variables import settle
@@ -156,8 +157,7 @@ class ClarusReportToObjectStorageOperator(Stoppable, GoesOn, BaseOperator):
         )
         landing = Landing(**settled["landing"])
         landing.check_connection()
-        if there := landing.already_there():
-            self.log.info("%s exists already, and if_exists is 'skip': nothing was generated", there["uri"])
+        if there := landing.already_there(Receipts(context), self.log):
             self.file_name = there["file_name"]
             add_to_outlets(context, self.outlets, there)
             return there
@@ -246,6 +246,7 @@ class ClarusReportToObjectStorageOperator(Stoppable, GoesOn, BaseOperator):
             document.id,
             document,
             Landing(**settled["landing"]),
+            receipts=Receipts(context),
             report_id=settled["report_id"],
             log=work.logger(__name__),
         )

@@ -159,13 +159,14 @@ def skip(store: Store, url: Callable[[int], str], size: int) -> Callable[[], obj
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
     from airflow_provider_clarus.landing.landing import Landing
+    from airflow_provider_clarus.receipts import Receipts
 
     path = ObjectStoragePath(f"{store.root}/many")
     for number in range(SKIPPED):
         path.fs.call_s3("put_object", Bucket=BUCKET, Key=f"many/{number}.csv", Body=b"1")
     landings = [Landing(f"{store.root}/many/{number}.csv", "skip") for number in range(SKIPPED)]
-    assert landings[0].already_there()
-    return lambda: [landing.already_there() or 1 / 0 for landing in landings]
+    assert landings[0].already_there(Receipts({}), logging)
+    return lambda: [landing.already_there(Receipts({}), logging) or 1 / 0 for landing in landings]
 
 
 def obstore(store: Store, url: Callable[[int], str], size: int) -> Callable[[], object]:

@@ -26,6 +26,9 @@ class Store:
     def set(self, key: str, value: Any) -> None:
         self._values[key] = json.dumps(value)
 
+    def delete(self, key: str) -> None:
+        self._values.pop(key, None)
+
 
 def task_instance(**facts: Any) -> Any:
     """Return what operators use of a task instance; its ``xcoms`` are what was pushed."""

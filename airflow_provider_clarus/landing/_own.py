@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether an object is a task's own: landed by an earlier try, which was killed before it could say so."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_clarus.landing._storage import ObjectOptions, Stored, storage_of
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+    from airflow_provider_clarus.receipts import Receipts
+
+#: Bytes of an object that are read back at a time.
+READ = 8 * 1024 * 1024
+
+
+def own_result(path: ObjectStoragePath, found: Stored, receipts: Receipts, log: Any) -> dict[str, Any] | None:
+    """Return what an earlier try was to return, if the object at ``path`` is the one that it has landed.
+
+    Told by its size, and by the metadata that name document and tenant; where it carries none, by its digest.
+    """
+    result, metadata = receipts.read() or ({}, {})
+    if result.get("uri") != str(path) or result["size"] != found.size:
+        return None
+    if not (found.carries(metadata) if found.metadata else sha256_of(path) == result["sha256"]):
+        return None
+    log.info("%s is what an earlier try of this task has landed: there is nothing to do", path)
+    # A writer sweeps what the killed one has left beside the object.
+    storage_of(path.protocol).open_writer(path, ObjectOptions()).discard()
+    return result
+
+
+def sha256_of(path: ObjectStoragePath) -> str:
+    """Read an object and return its digest, hexadecimal."""
+    digest = hashlib.sha256()
+    with path.fs.open(path.path, "rb") as file:
+        while chunk := file.read(READ):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``if_exists="fail"``, and an earlier try of the task that landed and died unheard."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_clarus import durable
+from airflow_provider_clarus.exceptions import ClarusInputError, ClarusTransientError
+from airflow_provider_clarus.landing import land as land_module
+from airflow_provider_clarus.sandbox.reports import Report
+from airflow_provider_clarus.sandbox.server import Sandbox
+from tests.integration.tasks import Store, context, task_instance
+
+from .conftest import Destination
+from .killed import FileStore, attempt
+
+MIB = 1024 * 1024
+REPOSITORY = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    return tmp_path / "state.json"
+
+
+@pytest.fixture
+def make(clarus_default: Sandbox, destination: Destination) -> Callable[..., dict[str, Any]]:
+    """Arguments of a task whose report has so many bytes."""
+
+    def make(form: str, size: int = 900, **others: Any) -> dict[str, Any]:
+        clarus_default.add_report(Report(7, seconds=0, size=size))
+        arguments: dict[str, Any] = {"destination": destination.uri, "if_exists": "fail", **others}
+        if form == "download":
+            return arguments | {"document_id": clarus_default.add_documents(1, 7)[0]}
+        return arguments | {"report_id": 7, "poll_interval": 1, "deferrable": False}
+
+    return make
+
+
+def kill(state: Path, when: str, arguments: dict[str, Any]) -> None:
+    """Run the first try in a process of its own, which is killed."""
+    command = [sys.executable, "-m", "tests.integration.landing.killed", str(state), when]
+    child = subprocess.run([*command, json.dumps(arguments)], cwd=REPOSITORY, timeout=300)
+    assert child.returncode == -signal.SIGKILL
+
+
+def test_a_retry_knows_what_its_killed_try_has_landed(
+    make: Callable[..., Any], destination: Destination, clarus_default: Sandbox, state: Path
+) -> None:
+    arguments = make("download")
+    kill(state, "published", arguments)
+    landed = destination.shown()
+    receipt = attempt(FileStore(state), 2, **arguments)
+    assert destination.shown() == landed
+    assert receipt == {
+        "uri": destination.uri,
+        "size": 900,
+        "sha256": hashlib.sha256(landed["report.csv"]).hexdigest(),
+        "file_name": clarus_default.documents[1].file_name,
+        "document_id": 1,
+    }
+    assert clarus_default.count("file") == 1
+
+
+@pytest.mark.parametrize("if_exists", ["fail", "skip"])
+@pytest.mark.parametrize(("form", "size"), [("download", 20 * MIB), ("transfer", 900), ("transfer", 0)])
+def test_so_it_does_of_each_form_and_size(
+    make: Callable[..., Any], clarus_default: Sandbox, form: str, size: int, if_exists: str
+) -> None:
+    """To the retry, a try that has ended well, and of which Airflow has not heard, is a killed one."""
+    arguments, store = make(form, size, if_exists=if_exists), Store()
+    receipt = attempt(store, 1, **arguments)
+    assert attempt(store, 2, **arguments) == receipt
+    assert (receipt["size"], receipt["document_id"]) == (size, 1)
+    assert (len(clarus_default.documents), clarus_default.count("file")) == (1, 1)
+
+
+def test_under_the_documents_own_name_too(make: Callable[..., Any], destination: Destination) -> None:
+    arguments, store = make("download", destination=f"{destination.folder}/"), Store()
+    receipt = attempt(store, 1, **arguments)
+    assert attempt(store, 2, **arguments) == receipt
+    assert list(destination.shown()) == [receipt["file_name"]]
+
+
+def test_between_a_files_two_names_it_leaves_neither_twice(
+    make: Callable[..., Any], destination: Destination, state: Path
+) -> None:
+    if destination.store.name != "local":
+        pytest.skip("no links")
+    arguments = make("download")
+    kill(state, "linked", arguments)
+    assert len(destination.shown()) == 2
+    assert attempt(FileStore(state), 2, **arguments)["size"] == 900
+    assert list(destination.shown()) == ["report.csv"]
+
+
+@pytest.mark.parametrize("other", [b"x" * 900, b"x" * 901, b""])
+def test_what_another_has_put_there_is_not_its_own(
+    make: Callable[..., Any], destination: Destination, other: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments, store = make("download"), Store()
+
+    def fail(*_: Any) -> None:
+        raise OSError("the storage is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(land_module, "_commit", fail)
+        with pytest.raises(OSError, match="is away"):
+            attempt(store, 1, **arguments)
+    destination.hold(other)
+    with pytest.raises(ClarusInputError, match="exists already, and if_exists is 'fail'"):
+        attempt(store, 2, **arguments)
+    assert destination.shown()["report.csv"] == other
+
+
+def test_a_cleared_task_has_landed_nothing_nor_has_another(make: Callable[..., Any]) -> None:
+    arguments, store = make("download"), Store()
+    attempt(store, 1, **arguments)
+    for other in ({"store": store, "max_tries": 4}, {"store": Store()}):
+        with pytest.raises(ClarusInputError, match="exists already, and if_exists is 'fail'"):
+            attempt(try_number=2, **other, **arguments)
+
+
+def test_a_task_cleared_while_it_ran_neither(clarus_default: Sandbox, tmp_path: Path) -> None:
+    clarus_default.add_report(Report(7, seconds=0))
+    store = Store()
+    arguments = {"report_id": 7, "destination": f"file://{tmp_path}/a.csv", "if_exists": "fail"}
+    attempt(store, 1, deferrable=False, **arguments)
+    ti = task_instance(
+        dag_id="stock",
+        task_id="land",
+        run_id="today",
+        map_index=-1,
+        max_tries=2,
+        get_task_states=lambda *_, **__: {"today": {"land": "restarting"}},
+    )
+    durable.forget_if_cleared(context(task_state_store=store, ti=ti))
+    with pytest.raises(ClarusInputError, match="exists already"):
+        attempt(store, 2, deferrable=False, **arguments)
+
+
+def test_what_cannot_be_written_down_is_not_published(
+    make: Callable[..., Any], destination: Destination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store()
+
+    def refuse(key: str, value: Any) -> None:
+        raise RuntimeError("the API server is away")
+
+    monkeypatch.setattr(store, "set", refuse)
+    with pytest.raises(ClarusTransientError, match="Nothing was published; a retry helps"):
+        attempt(store, 1, **make("download"))
+    assert destination.shown() == {}
+
+
+def test_without_a_store_the_retry_compares_the_files(
+    make: Callable[..., Any],
+    destination: Destination,
+    clarus_default: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Airflow before 3.3."""
+    arguments = make("download")
+    first = attempt(None, 1, **arguments)
+    assert attempt(None, 2, **arguments) == first
+    with pytest.raises(ClarusInputError, match="exists already"):
+        attempt(None, 2, max_tries=3, **arguments)
+    destination.hold(b"x" * 900)
+    with pytest.raises(ClarusInputError, match="exists already"):
+        attempt(None, 2, **arguments)
+    assert destination.shown() == {"report.csv": b"x" * 900}
