@@ -34,6 +34,13 @@ def check(session: nox.Session) -> None:
     session.run("pytest", "-q", "-n", "2", "--hypothesis-profile", "quick", "tests/unit", *session.posargs)
 
 
+@nox.session(python="3.11")
+def chaos(session: nox.Session) -> None:
+    """One bad night: -- --reports 1000 --seed 1. Needs Debian's postgresql and redis-server."""
+    session.install("-e", ".[test]", "apache-airflow[celery,postgres]", "celery[redis]<5.7", *PINNED)
+    session.run("python", "-m", "tests.chaos", *session.posargs)
+
+
 def _tests_on(line: str) -> None:
     python, versions = LINES[line]
 
