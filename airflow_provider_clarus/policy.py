@@ -114,7 +114,7 @@ _REST = (Call.DOWNLOAD, Call.GENERATE, Call.OTHER)
 _ALL = tuple(Call)
 
 _CREDENTIALS = "Check the connection's credentials; signing in as the API user ends its tokens."
-_CA = "If the server is right, give its CA bundle in extra verify."
+_CA = "If the server is right, give its CA bundle in extra verify, or in storage_verify if it is a file's."
 
 
 @dataclass(frozen=True)
