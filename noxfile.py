@@ -31,7 +31,7 @@ def check(session: nox.Session) -> None:
     session.run("ruff", "format", "--check")
     session.run("mypy")
     session.run("lint-imports")
-    session.run("pytest", "-q", "-n", "2", "--hypothesis-profile", "quick", "tests/unit", *session.posargs)
+    session.run("pytest", "-q", "-n", "2", "tests/unit", *session.posargs)
 
 
 @nox.session(python="3.11")

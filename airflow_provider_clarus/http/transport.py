@@ -129,7 +129,9 @@ def failure(error: requests.RequestException, doing: str, *, ever_worked: bool =
     if is_untrusted(error):
         return _untrusted(f"{said}.", ever_worked)
     if any(isinstance(cause, ssl.SSLError) and cause.library == "X509" for cause in causes(error)):
-        return ClarusConfigError(f"{said}. The file that extra verify (of files: storage_verify) names holds no certificate.")
+        return ClarusConfigError(
+            f"{said}. The file that extra verify (of files: storage_verify) names holds no certificate."
+        )
     never_sent = (requests.exceptions.ConnectTimeout, requests.exceptions.ProxyError, NewConnectionError)
     unsent = isinstance(error, never_sent) or isinstance(reason, never_sent)
     remedy = " Check the connection's host, proxies and the network." if unsent else ""

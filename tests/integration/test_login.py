@@ -48,7 +48,7 @@ def printed(sandbox: Sandbox) -> Iterator[list[str]]:
     return said.splitlines()[-2:]
 
 
-@pytest.mark.parametrize("form", ["JSON", "URI"])
+@pytest.mark.parametrize("form", ["JSON", pytest.param("URI", marks=pytest.mark.long)])
 def test_the_printed_connection_generates_the_users_own_report(
     printed: list[str], form: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,6 +22,8 @@ from airflow_provider_clarus.login import main, sign_in
 
 from .peers import PEERS, SCOPES, SECRET, Peer, PeerUnavailableError, must_be_there
 
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("peers")]
+
 
 @pytest.fixture(scope="module", params=PEERS)
 def peer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:

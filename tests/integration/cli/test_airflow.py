@@ -18,7 +18,11 @@ from airflow_provider_clarus.sandbox.server import Sandbox
 HAS_CLI = tuple(map(int, version("apache-airflow").split(".")[:2])) >= (3, 2)
 WAYS = {
     "airflow": pytest.param(
-        ["-m", "airflow", "clarus"], marks=pytest.mark.skipif(not HAS_CLI, reason="airflow clarus is of 3.2")
+        ["-m", "airflow", "clarus"],
+        marks=[
+            pytest.mark.long,
+            pytest.mark.skipif(not HAS_CLI, reason="airflow clarus is of 3.2"),
+        ],
     ),
     "module": ["-m", "airflow_provider_clarus"],
 }

@@ -25,6 +25,25 @@ OLD = b"the older report"
 log = logging.getLogger("tests.landing")
 
 
+#: A process of its own per test takes seconds of CPU; with these stores in every run, with all of them in CI.
+QUICK_STORES = ("local", "moto")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start each store once: all of its tests go to one worker."""
+    for item in items:
+        store = (
+            item.callspec.params.get("store")
+            if isinstance(item, pytest.Function) and hasattr(item, "callspec")
+            else None
+        )
+        if store:
+            item.add_marker(pytest.mark.xdist_group(store))
+            if store not in QUICK_STORES and item.get_closest_marker("own_process"):
+                item.add_marker(pytest.mark.long)
+
+
 @pytest.fixture(scope="session", params=STORES)
 def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """Each store in turn; one that a machine cannot have is skipped, but not in CI."""

@@ -330,7 +330,7 @@ def tls(authority: trustme.CA) -> Iterator[Origin]:
 
 
 def test_a_certificate_of_nobody_known_is_refused(tls: Origin) -> None:
-    with pytest.raises(ClarusConfigError, match="CA bundle .* storage_verify"):
+    with pytest.raises(ClarusConfigError, match="storage_verify"):
         download(tls)
 
 

@@ -126,6 +126,7 @@ def test_a_stream_that_stays_broken_leaves_the_older_object(
     assert destination.shown() == old
 
 
+@pytest.mark.own_process
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_process_that_ends_in_the_middle_leaves_the_older_object(
     destination: Destination, old: dict[str, bytes], how: signal.Signals
