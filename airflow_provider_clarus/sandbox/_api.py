@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -23,6 +24,21 @@ from airflow_provider_clarus.sandbox.reports import Report
 CODES = {400: "bad_request", 403: "forbidden", 404: "not_found", 405: "method_not_allowed", 422: "invalid"}
 
 Handler = Callable[[Request, str, str], Awaitable[Response]]
+
+
+class _Ids(Convertor[int]):
+    """Ids as a database has them; Python refuses to read thousands of digits."""
+
+    regex = "[0-9]{1,18}"
+
+    def convert(self, value: str) -> int:
+        return int(value)
+
+    def to_string(self, value: int) -> str:
+        return str(value)
+
+
+register_url_convertor("id", _Ids())
 
 
 class Api:
@@ -53,8 +69,8 @@ class Api:
                 Route("/oauth/authorize", self._authority.authorize, methods=["GET"]),
                 Route("/graphql", self._guarded(self._query), methods=["POST"]),
                 Route("/api/reports", self._guarded(self._create), methods=["POST"]),
-                Route("/api/reports/{id:int}/generate", self._guarded(self._generate), methods=["POST"]),
-                Route("/api/documents/{id:int}/download", self._guarded(self._download), methods=["GET"]),
+                Route("/api/reports/{id:id}/generate", self._guarded(self._generate), methods=["POST"]),
+                Route("/api/documents/{id:id}/download", self._guarded(self._download), methods=["GET"]),
             ],
             exception_handlers={HTTPException: _http_error},
         )
@@ -150,9 +166,12 @@ async def _json(request: Request) -> Any:
     if not request.headers.get("content-type", "").startswith("application/json"):
         raise HTTPException(400, "The Content-Type must be application/json.")
     try:
-        return json.loads(body)
-    except ValueError as error:
+        parsed = json.loads(body)
+        # Half a surrogate pair is JSON, but no text that could be answered.
+        json.dumps(parsed, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
         raise HTTPException(400, f"The body is not JSON: {error}.") from error
+    return parsed
 
 
 def _variables(body: Any) -> list[tuple[str, str]]:

@@ -23,11 +23,15 @@ def new_report(body: Any) -> dict[str, Any]:
     _require(
         isinstance(attributes.get("name"), str) and 0 < len(attributes["name"]) <= 50, "Name is too long."
     )
-    _require(len(attributes.get("description") or "") <= 500, "Description is too long.")
+    description = attributes.get("description") or ""
+    _require(isinstance(description, str) and len(description) <= 500, "Description is too long.")
     _require(attributes.get("report_type") in REPORT_TYPES, "Report type is not included in the list.")
-    _require(isinstance(attributes.get("report_query_id"), int), "Report query must exist.")
+    _require(type(attributes.get("report_query_id")) is int, "Report query must exist.")
     path = attributes.get("source_path")
-    _require(path is None or str(path).startswith("data."), "Source path must start with data.")
+    _require(
+        path is None or (isinstance(path, str) and path.startswith("data.")),
+        "Source path must start with data.",
+    )
     _texts(attributes.get("report_fields", []), {"name", "path"}, {"prefix", "suffix"})
     _texts(attributes.get("variables", []), {"name", "value"}, {"prompt", "operator"})
     return attributes

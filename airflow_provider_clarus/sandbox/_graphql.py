@@ -128,13 +128,16 @@ class GraphQL:
     def _answer(self, tenant: str, request: object) -> dict[str, Any]:
         if not isinstance(request, dict) or not isinstance(request.get("query"), str):
             return {"errors": [{"message": "No query string was present"}]}
+        variables = request.get("variables") or {}
+        if not isinstance(variables, dict):
+            return {"errors": [{"message": "Variables must be an object, by their names"}]}
         try:
             query = self._checked(request["query"])
         except GraphQLError as error:
             return {"errors": [error.formatted]}
         if isinstance(query, list):
             return {"errors": query}
-        cost = complexity(query, request.get("variables") or {})
+        cost = complexity(query, variables)
         if cost > self._max_complexity:
             limit = f"{self._max_complexity:.0f}"
             message = f"Query has complexity of {cost}, which exceeds max complexity of {limit}"
@@ -148,7 +151,7 @@ class GraphQL:
                 "report_queries": {"all": _queries},
             },
             context_value=Context(self._store, tenant),
-            variable_values=request.get("variables"),
+            variable_values=variables,
             operation_name=request.get("operationName"),
         )
         # A request that never ran has errors alone (GraphQL specification, 7.1.1).

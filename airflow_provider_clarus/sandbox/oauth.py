@@ -129,9 +129,7 @@ class Authority:
         """``GET /oauth/authorize``: the user is signed in and agrees at once."""
         query = request.query_params
         redirect_uri = query.get("redirect_uri", "")
-        target = urlsplit(redirect_uri)
-        loopback = target.scheme == "http" and target.hostname in ("127.0.0.1", "localhost", "::1")
-        if query.get("client_id") != self.client_id or not loopback:
+        if query.get("client_id") != self.client_id or not _is_loopback(redirect_uri):
             # Section 4.1.2.1: never send a browser to an address that was not registered.
             return JSONResponse({"error": "invalid_request"}, 400)
         answer = {"state": query["state"]} if "state" in query else {}
@@ -147,7 +145,9 @@ class Authority:
                 challenge=query["code_challenge"],
                 expires=time.time() + CODE_LIFETIME,
             )
-        return RedirectResponse(f"{redirect_uri}{'&' if target.query else '?'}{urlencode(answer)}", 302)
+        return RedirectResponse(
+            f"{redirect_uri}{'&' if '?' in redirect_uri else '?'}{urlencode(answer)}", 302
+        )
 
     def _redeem(self, form: Mapping[str, str]) -> str | None:
         code = self._codes.pop(form.get("code", ""), None)
@@ -155,4 +155,12 @@ class Authority:
             return None
         digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
         challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-        return code.user if hmac.compare_digest(challenge, code.challenge) else None
+        return code.user if hmac.compare_digest(challenge.encode(), code.challenge.encode()) else None
+
+
+def _is_loopback(redirect_uri: str) -> bool:
+    try:
+        target = urlsplit(redirect_uri)
+    except ValueError:
+        return False
+    return target.scheme == "http" and target.hostname in ("127.0.0.1", "localhost", "::1")

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +13,7 @@ from airflow_provider_clarus.exceptions import ClarusError
 from airflow_provider_clarus.hooks.clarus import ClarusHook
 from airflow_provider_clarus.sandbox.faults import Fault
 from airflow_provider_clarus.sandbox.server import Sandbox
-
-# The published description, which is no part of this repository.
-DESCRIPTION = Path(__file__).parents[4] / "shared" / "clarus-openapi.json"
+from tests.description import DESCRIPTION
 
 RESOURCE = {"data": {"id": 7, "type": "reports", "attributes": {"name": "Lager Süd"}}}
 JSON = json.dumps(RESOURCE, ensure_ascii=False).encode()

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -18,13 +17,12 @@ from airflow_provider_clarus.api.documents import DOCUMENTS_QUERY
 from airflow_provider_clarus.api.reports import DESCRIPTION_LENGTH, NAME_LENGTH, REPORT_TYPES
 from airflow_provider_clarus.sandbox.reports import STOCK_QUERY
 from airflow_provider_clarus.sandbox.server import Sandbox
+from tests.description import DESCRIPTION, needs_description
 
 from ..conftest import Connect
 from .caller import Caller
 
-DESCRIPTION = Path(__file__).parents[4] / "shared" / "clarus-openapi.json"
-
-pytestmark = pytest.mark.skipif(not DESCRIPTION.exists(), reason=f"{DESCRIPTION} is not here")
+pytestmark = pytest.mark.usefixtures("description")
 
 GENERATE = "/api/reports/{id}/generate"
 DOWNLOAD = "/api/documents/{id}/download"
@@ -34,6 +32,7 @@ LISTS = ["/graphql#ListDocuments", "/graphql#ListReports", "/graphql#ListReportQ
 
 @pytest.fixture(scope="module")
 def description() -> dict[str, Any]:
+    needs_description()
     return nullable(json.loads(DESCRIPTION.read_text()))
 
 
