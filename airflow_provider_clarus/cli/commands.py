@@ -116,7 +116,12 @@ def create_report(options: Any) -> Iterator[Rows]:
 
 @command
 def check(options: Any) -> Iterator[str]:
-    """Check a connection, step by step."""
+    """Check a connection, step by step; or try what this package takes the server for."""
+    if options.deep or options.generate:
+        from airflow_provider_clarus.cli._deep import deep_report
+
+        yield from deep_report(_hook(options), options.generate)
+        return
     works, said = _hook(options).test_connection()
     if not works:
         raise ClarusError(said)

@@ -134,7 +134,20 @@ def get_clarus_cli_commands() -> list[CLICommand]:
                     name="check",
                     help="Check a connection, step by step",
                     func=lazy_load_command(f"{_COMMANDS}.check"),
-                    args=common,
+                    args=(
+                        *common,
+                        Arg(
+                            ("--deep",),
+                            help="Try each point that Clarus does not publish, and print a report without "
+                            "secrets, to be attached to an issue. Everything is only read",
+                            action="store_true",
+                        ),
+                        Arg(
+                            ("--generate",),
+                            help="With --deep: also queue this report, to see what becomes of it",
+                            metavar="ID_OR_NAME",
+                        ),
+                    ),
                 ),
             ),
         )

@@ -19,8 +19,9 @@ from airflow_provider_clarus.auth.tokens import TokenSource
 from airflow_provider_clarus.connection.connection import ClarusConnection
 from airflow_provider_clarus.exceptions import ClarusAuthError
 from airflow_provider_clarus.login import main, sign_in
+from tests.npm import UnavailableError
 
-from .peers import PEERS, SCOPES, SECRET, Peer, PeerUnavailableError, must_be_there
+from .peers import PEERS, SCOPES, SECRET, Peer, must_be_there
 
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("peers")]
 
@@ -31,7 +32,7 @@ def peer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     try:
         with PEERS[request.param](tmp_path_factory.mktemp(request.param)) as peer:
             yield peer
-    except PeerUnavailableError as error:
+    except UnavailableError as error:
         if must_be_there():
             raise
         pytest.skip(str(error))

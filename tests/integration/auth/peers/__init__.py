@@ -3,12 +3,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
-import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -21,6 +18,7 @@ import pytest
 import requests
 
 from tests.integration.landing.stores import free_ports, running
+from tests.npm import UnavailableError, installed, program
 
 # What neither a URL nor a header has unencoded.
 SECRET = "a+b%c:d/=&~ x"
@@ -33,12 +31,7 @@ CLIENTS = [
     {"id": "public", "secret": "", "user": True},
 ]
 OIDC_PROVIDER = "oidc-provider@9.13.3"
-CACHE = Path.home() / ".cache" / "airflow-provider-clarus" / "oidc-provider-9.13.3"
 HERE = Path(__file__).parent
-
-
-class PeerUnavailableError(Exception):
-    """This machine cannot have the server."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +84,8 @@ def _submit(browser: requests.Session, page: requests.Response, agrees: bool) ->
 @contextmanager
 def oidc_provider(folder: Path) -> Iterator[Peer]:
     """The certified one of npm."""
-    command = [_program("node"), str(HERE / "oidc_provider.mjs")]
-    with _peer("oidc-provider", command, folder, PEER_MODULES=str(_modules())) as url:
+    command = [program("node"), str(HERE / "oidc_provider.mjs")]
+    with _peer("oidc-provider", command, folder, PEER_MODULES=str(installed(OIDC_PROVIDER))) as url:
         yield Peer("oidc-provider", url, {"post": True, "basic": True, "raw": False})
 
 
@@ -100,7 +93,7 @@ def oidc_provider(folder: Path) -> Iterator[Peer]:
 def django_oauth_toolkit(folder: Path) -> Iterator[Peer]:
     """The usual one of Django."""
     if find_spec("oauth2_provider") is None:
-        raise PeerUnavailableError("django-oauth-toolkit is not installed: it comes with the extra 'test'")
+        raise UnavailableError("django-oauth-toolkit is not installed: it comes with the extra 'test'")
     command = [sys.executable, "-W", "ignore", str(HERE / "django_oauth_toolkit.py")]
     with _peer("django-oauth-toolkit", command, folder) as url:
         yield Peer("django-oauth-toolkit", url, {"post": True, "basic": True, "raw": False})
@@ -122,30 +115,6 @@ def _peer(name: str, command: Sequence[str], folder: Path, **environment: str) -
             patch.setenv(variable, value)
         with running(name, command, folder, url):
             yield url
-
-
-def _program(name: str) -> str:
-    program = shutil.which(name)
-    if not program:
-        raise PeerUnavailableError(f"oidc-provider needs {name}")
-    return program
-
-
-def _modules() -> Path:
-    """Find oidc-provider, which only npm has; installed once, and kept."""
-    CACHE.parent.mkdir(parents=True, exist_ok=True)
-    # Test processes run side by side, and two that install into one folder spoil it.
-    with CACHE.with_name(f"{CACHE.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (CACHE / "complete").exists():
-            shutil.rmtree(CACHE, ignore_errors=True)
-            install = [_program("npm"), "install", "--silent", "--prefix", str(CACHE), OIDC_PROVIDER]
-            try:
-                subprocess.run(install, check=True, timeout=300, capture_output=True)
-            except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-                raise PeerUnavailableError(f"npm could not install {OIDC_PROVIDER}: {error}") from None
-            (CACHE / "complete").touch()
-    return CACHE
 
 
 def must_be_there() -> bool:
