@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -19,6 +20,7 @@ import requests
 
 from tests.integration.landing.stores import free_ports, running
 from tests.npm import UnavailableError, installed, program
+from tests.reference.server import PACKAGES
 
 # What neither a URL nor a header has unencoded.
 SECRET = "a+b%c:d/=&~ x"
@@ -99,9 +101,27 @@ def django_oauth_toolkit(folder: Path) -> Iterator[Peer]:
         yield Peer("django-oauth-toolkit", url, {"post": True, "basic": True, "raw": False})
 
 
+class _Doorkeeper(Peer):
+    def agree(self, address: str, *, agrees: bool = True) -> str:
+        """Go to the address, or press the button of its page that denies."""
+        answer = requests.request("GET" if agrees else "DELETE", address, allow_redirects=False, timeout=30)
+        return answer.headers["Location"]
+
+
+@contextmanager
+def doorkeeper(folder: Path) -> Iterator[Peer]:
+    """The usual one of Rails, and likely that of Clarus."""
+    ruby = program("ruby")
+    if subprocess.run([ruby, "-e", "require 'logger'; require 'rails'; require 'doorkeeper'"]).returncode:
+        raise UnavailableError(f"doorkeeper needs: apt-get install {PACKAGES}")
+    with _peer("doorkeeper", [ruby, str(HERE / "doorkeeper.rb")], folder) as url:
+        yield _Doorkeeper("doorkeeper", url, {"post": True, "basic": False, "raw": True})
+
+
 PEERS: dict[str, Callable[[Path], AbstractContextManager[Peer]]] = {
     "oidc-provider": oidc_provider,
     "django-oauth-toolkit": django_oauth_toolkit,
+    "doorkeeper": doorkeeper,
 }
 
 
