@@ -157,7 +157,11 @@ class Catalogue:
         """
         pattern = name if not name or "%" in name else f"%{name}%"
         wanted = {"name": {"ilike": pattern}} if pattern else {}
-        return self._with_text(self._list(lambda: self._reports(wanted)))
+        found = self._list(lambda: self._reports(wanted))
+        if name and pattern != name:
+            # To a pattern, _ is any character.
+            found = [report for report in found if name.casefold() in report.name.casefold()]
+        return self._with_text(found)
 
     def seen(self) -> tuple[int, bool]:
         """Return how many reports this user sees, and whether there are more than that, with one request."""

@@ -36,7 +36,8 @@ def declared_variables(text: str) -> dict[str, str] | None:
     """Return each variable that the operations of a text declare, and its type; ``None`` for no such text.
 
     A type is ``Integer``, ``Date`` or ``String``, as published; another one is as it is declared, such as
-    ``[ID!]!``. Where the definitions do not parse, each variable that the text mentions is :data:`UNKNOWN`.
+    ``[ID!]!``. Where two operations declare a variable in two ways, it is :data:`UNKNOWN`; where the
+    definitions do not parse, so is each variable that the text mentions.
     """
     try:
         return _Definitions(_tokens(text)).read()
@@ -84,7 +85,9 @@ class _Definitions:
                 if self._next[0] == "name":
                     self._advance()
                 if self._next[1] == "(":
-                    found.update(self._definitions())
+                    for variable, declared in self._definitions():
+                        # It is not known which of several operations a report runs.
+                        found[variable] = declared if found.get(variable, declared) == declared else UNKNOWN
                 elif self._next[1] not in ("{", "@"):
                     raise SyntaxError(f"{self._next[1]!r} follows {word}")
             elif (kind, word) == ("punctuator", "{"):

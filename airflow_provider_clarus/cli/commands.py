@@ -67,7 +67,8 @@ def generate_report(options: Any) -> Iterator[Rows]:
     fetch_connection(destination)
     hook = _hook(options)
     sent = [{"name": name, "value": value} for name, value in _pairs(options.variable, "--variable")]
-    wanted = int(options.report) if options.report.isdecimal() else options.report
+    is_id = options.report.strip().isdecimal()
+    wanted = int(options.report) if is_id else options.report
     report_id, _ = look_up(hook.client, wanted, sent, check_variables=not options.no_check_variables)
     document = hook.client.generate_report(report_id, sent)
     tenant = hook.client.connection.tenant

@@ -87,7 +87,7 @@ def test_upper_case_outcome_makes_all_statuses_upper_case(sandbox: Sandbox, call
 def test_report_that_never_ends_can_be_ended(sandbox: Sandbox, caller: Caller) -> None:
     sandbox.add_report(Report(id=8, seconds=math.inf))
     document = caller.generated(8)
-    assert caller.nodes()[0]["status"] == "queued"
+    assert caller.nodes()[0]["status"] in ("queued", "processing")
     sandbox.documents[document].seconds = 0
     assert caller.nodes()[0]["status"] == "available"
 

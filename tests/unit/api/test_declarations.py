@@ -31,6 +31,8 @@ PUBLISHED = "query getTasks($warehouse_id: ID, $created_at_from: Chronic, $note:
         ('"""of $x: ID""" query q("""the \\""" $y: ID""" $a: ID, "one" $b: String) { t }',
          {"a": "Integer", "b": "String"}),
         ("fragment F on Task { query } query q($a: ID) { ...F }", {"a": "Integer"}),
+        ("query a($x: ID, $y: ID) { t } query b($x: ID!, $y: Chronic, $z: String) { t }",
+         {"x": "Integer", "y": "unknown", "z": "String"}),
         ("query q($query: String, $on: ID) { query(on: $on) }", {"query": "String", "on": "Integer"}),
         ("\ufeffquery q(\r\n\t$a : ID ,,, $b:String\n) { x", {"a": "Integer", "b": "String"}),
     ],
