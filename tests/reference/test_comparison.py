@@ -94,6 +94,17 @@ READS: dict[str, dict[str, Any]] = {
     "no query": {"json": {}},
     "whether ids can be filtered": query('{ __type(name: "DocumentFilterType") { inputFields { name } } }'),
     "a type that is not there": query('{ __type(name: "Nothing") { name } }'),
+    "a report by id": query('{ reports { all(filter: {id: {eq: "2"}}) { edges { node { id name } } } } }'),
+    "reports by ids": query(
+        '{ reports { all(filter: {id: {in: ["3", "1", "99"]}}, first: 5) { edges { node { id } } } } }'
+    ),
+    "reports and queries at once": query(
+        '{ reports { all(filter: {name: {eq: "none"}}) { edges { node { id } } } }'
+        ' report_queries { all(filter: {name: {eq: "none"}}) { edges { node { id graphql } } } } }'
+    ),
+    "reports by a filter that is not there": query(
+        '{ reports { all(filter: {owner: {eq: "x"}}) { edges { node { id } } } } }'
+    ),
     "reports by name": query(
         '{ reports { all(filter: {name: {eq: "Stock by location"}}, first: 2) {'
         " edges { node { id name report_query { name } } } pageInfo { hasNextPage } } } }"

@@ -21,6 +21,8 @@ from tests.npm import UnavailableError, installed
 
 from ..conftest import Connect
 
+pytestmark = pytest.mark.long
+
 PRISM = "@stoplight/prism-cli@5.14.2"
 
 

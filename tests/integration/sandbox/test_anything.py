@@ -18,7 +18,7 @@ from tests.description import DESCRIPTION, needs_description
 
 from .caller import QUERY, Caller
 
-pytestmark = pytest.mark.skipif(sys.version_info < (3, 11), reason="schemathesis needs Python 3.11")
+needs_schemathesis = pytest.mark.skipif(sys.version_info < (3, 11), reason="schemathesis needs 3.11")
 
 few = settings(
     max_examples=8,
@@ -45,6 +45,8 @@ def caller() -> Iterator[Caller]:
         yield caller
 
 
+@pytest.mark.long
+@needs_schemathesis
 @pytest.mark.parametrize("label", PUBLISHED)
 def test_requests_that_are_as_published_or_not_at_all(caller: Caller, label: str) -> None:
     """Those that schemathesis makes of the description."""
@@ -68,6 +70,8 @@ def test_requests_that_are_as_published_or_not_at_all(caller: Caller, label: str
         ask()
 
 
+@pytest.mark.long
+@needs_schemathesis
 @pytest.mark.parametrize("name", ["documents", "reports", "report_queries"])
 def test_queries_of_the_schema(caller: Caller, name: str) -> None:
     """Those that schemathesis makes of what introspection tells."""
