@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import date
 from mimetypes import guess_type
 from typing import TYPE_CHECKING, Any
 
@@ -69,8 +68,8 @@ class Landing:
             settle.destination(destination),
             settle.choice(if_exists, "if_exists", IF_EXISTS),
             None if content_type is None else _media_type(content_type),
-            {name: str(value) for name, value in _mapping(metadata, "metadata").items()},
-            {name: _json(value) for name, value in _mapping(extra_args, "extra_args").items()},
+            settle.texts(metadata, "metadata"),
+            settle.mapping(extra_args, "extra_args"),
             None if compression is None else settle.choice(compression, "compression", COMPRESSIONS),
         )
         path = destination_path(landing.destination, None, 0)
@@ -150,20 +149,6 @@ def result_of(path: ObjectStoragePath, found: Stored) -> dict[str, Any]:
         "file_name": path.name,
         "document_id": int(document) if document.isdecimal() else None,
     }
-
-
-def _mapping(value: Any, name: str) -> dict[str, Any]:
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        raise settle.refused(name, value, "a mapping of names to values")
-    return dict(value)
-
-
-def _json(value: Any) -> Any:
-    if isinstance(value, date):
-        return value.isoformat()
-    return dict(value) if isinstance(value, Mapping) else value
 
 
 def _media_type(value: Any) -> str:

@@ -7,10 +7,11 @@ what a native template made, an XCom, or a mapped value; what nobody has resolve
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Collection, Mapping, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from numbers import Integral, Real
 from os import PathLike
 from typing import Any
@@ -128,7 +129,8 @@ def positive_id(value: Any, name: str) -> int:
     :raises ClarusInputError: when it is none
     """
     found = _plain(value).strip() if isinstance(value, Integral | str) else ""
-    if not re.fullmatch("[1-9][0-9]{0,18}", found):
+    # Clarus counts in 64 bits, as Airflow's processes do.
+    if not re.fullmatch("[1-9][0-9]{0,18}", found) or int(found) >= 2**63:
         raise refused(name, value, "a positive integer, as Clarus shows it")
     return int(found)
 
@@ -167,8 +169,42 @@ def destination(value: Any, name: str = "destination") -> str:
         raise refused(
             name, value, "a URI, such as s3://aws_default@bucket/stock.csv, or an ObjectStoragePath"
         )
+    if not found.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in found):
+        raise refused(name, value, "a text that UTF-8 can hold")
     if _NONE_AS_WORD.search(found):
         raise ClarusInputError(f"{name} is {found!r}, with None in it.{_NONE_REMEDY}")
+    return found
+
+
+def mapping(value: Any, name: str) -> dict[str, Any]:
+    """Return names and values; an empty dictionary when none is passed.
+
+    :raises ClarusInputError: when it is no mapping, or has a name that is no text, or what JSON cannot hold
+    """
+    if value is None:
+        return {}
+    expected = "a mapping of names to values"
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise refused(name, value, expected)
+    try:
+        written = json.dumps(dict(value), default=_json, allow_nan=False, ensure_ascii=False)
+        return dict(json.loads(written.encode()))
+    except (TypeError, ValueError, RecursionError):
+        raise refused(name, value, f"{expected}, each of which JSON can hold") from None
+
+
+def texts(value: Any, name: str) -> dict[str, str]:
+    """Return names and texts, without those that are ``None``, which is not passed.
+
+    :raises ClarusInputError: as :func:`mapping`, when a text is ``None``, or a value has no plain text
+    """
+    found = {}
+    for key, item in mapping(value, name).items():
+        if isinstance(item, dict | list):
+            raise refused(f"{name}[{key!r}]", item, "a text, a number, a flag or a date")
+        if item is not None:
+            found[key] = _plain(item)
+            refuse_none(found[key], f"{name}[{key!r}]")
     return found
 
 
@@ -197,12 +233,38 @@ def refuse_none(value: str, name: str) -> None:
 
 def refused(name: str, value: Any, expected: str) -> ClarusInputError:
     """Return the error that says what an argument is, and what it must be."""
-    return ClarusInputError(f"{name} is {_shown(value)}; it must be {expected}.{_hint(value)}")
+    return ClarusInputError(f"{name} is {shown(value)}; it must be {expected}.{_hint(value)}")
+
+
+def shown(value: Any) -> str:
+    """Return how an error shows a value, whatever it is: shortened, and with its type."""
+    try:
+        text = repr(value)
+    except Exception:
+        text = ""
+    kind = "" if value is None or isinstance(value, str | Real) else f", a {type(value).__name__}"
+    return f"{text[:_LONGEST_SHOWN] or 'what cannot be shown'}{kind}"
 
 
 def _plain(value: Any) -> str:
-    """Return a value's text: that of an enumeration's member is what it holds, and not its name."""
-    return str.__str__(value) if isinstance(value, str) else str(value)
+    """Return a value's text: that of an enumeration's member is what it holds, and not its name.
+
+    Python writes no integer of thousands of digits, which means nothing here: its text is empty.
+    """
+    try:
+        return str.__str__(value) if isinstance(value, str) else str(value)
+    except ValueError:
+        return ""
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Real):
+        return int(value) if isinstance(value, Integral) else float(value)
+    raise TypeError
 
 
 def _hint(value: Any) -> str:
@@ -213,12 +275,3 @@ def _hint(value: Any) -> str:
     if callable(getattr(value, "resolve", None)) and not isinstance(value, PathLike):
         return " Airflow has not resolved it: hand it over as the argument itself, in no other object."
     return ""
-
-
-def _shown(value: Any) -> str:
-    try:
-        shown = repr(value)
-    except Exception:
-        shown = ""
-    kind = "" if value is None or isinstance(value, str | Real) else f", a {type(value).__name__}"
-    return f"{shown[:_LONGEST_SHOWN] or 'what cannot be shown'}{kind}"

@@ -14,13 +14,15 @@ from typing import Any, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 from airflow_provider_clarus.exceptions import ClarusInputError
-from airflow_provider_clarus.variables.settle import refuse_none
+from airflow_provider_clarus.variables.settle import refuse_none, shown
 
 Value: TypeAlias = str | int | date | None  # a datetime is a date, too
 Variables: TypeAlias = Mapping[str, Value | Sequence[Value]] | Sequence[Mapping[str, Any]] | None
 VariableFormat: TypeAlias = Literal["iso", "precise", "naive"]
 
 _UTC = ZoneInfo("UTC")
+#: Python writes no longer integer, and no server reads this one.
+_LARGEST = 10**4000
 
 
 def to_api(
@@ -60,7 +62,9 @@ def _pairs(variables: Variables) -> Iterator[tuple[str, Any]]:
     """Yield name and value, once for each value of a list."""
     for name, value in _entries(variables):
         if not isinstance(name, str) or not name.strip():
-            raise ClarusInputError(f"A variable's name is {name!r}; it must be a string that is not empty.")
+            raise ClarusInputError(
+                f"A variable's name is {shown(name)}; it must be a text that is not empty."
+            )
         if not _is_list(value):
             yield name, value
         elif not value:
@@ -72,7 +76,7 @@ def _pairs(variables: Variables) -> Iterator[tuple[str, Any]]:
             for item in value:
                 if item is None or _is_list(item):
                     raise ClarusInputError(
-                        f"Variable {name!r} has {item!r} in its list; a list may hold single values only."
+                        f"Variable {name!r} has {shown(item)} in its list, which may hold single values only."
                     )
                 yield name, item
 
@@ -91,7 +95,7 @@ def _entries(variables: Variables) -> Iterator[tuple[Any, Any]]:
     for position, entry in enumerate(variables):
         if not isinstance(entry, Mapping) or set(entry) != {"name", "value"}:
             raise ClarusInputError(
-                f"Entry {position} of variables is {entry!r}; it must be {{'name': …, 'value': …}}."
+                f"Entry {position} of variables is {shown(entry)}; it must be {{'name': …, 'value': …}}."
             )
         yield entry["name"], entry["value"]
 
@@ -104,11 +108,11 @@ def _text(name: str, value: Any, zone: ZoneInfo, variable_format: VariableFormat
     if isinstance(value, str):
         refuse_none(value, f"Variable {name!r}")
         return str.__str__(value)
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGEST:
         return str(int(value))
     if not isinstance(value, date):
         raise ClarusInputError(
-            f"Variable {name!r} is {value!r}, a {type(value).__name__}; "
+            f"Variable {name!r} is {shown(value)}; "
             "pass a str (written as the report expects it), an int, a date or an aware datetime."
         )
     try:
@@ -171,11 +175,11 @@ def _first_moment(name: str, day: date, zone: ZoneInfo) -> datetime:
 
 def _refuse_missing(name: str, moment: datetime) -> None:
     """Raise if the clocks of its own zone jump over ``moment``."""
-    shown = moment.astimezone(_UTC).astimezone(moment.tzinfo)
-    if shown.replace(tzinfo=None) != moment.replace(tzinfo=None):
+    later = moment.astimezone(_UTC).astimezone(moment.tzinfo)
+    if later.replace(tzinfo=None) != moment.replace(tzinfo=None):
         raise ClarusInputError(
             f"Variable {name!r} is {moment:%Y-%m-%d %H:%M:%S}, a time that {moment.tzinfo} does not have, "
-            f"because the clocks go forward over it; pass one that exists, such as {shown.isoformat()}."
+            f"because the clocks go forward over it; pass one that exists, such as {later.isoformat()}."
         )
 
 

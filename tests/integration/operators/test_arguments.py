@@ -16,7 +16,14 @@ from typing import Any
 import numpy
 import pendulum
 import pytest
-from airflow.providers.common.compat.sdk import DAG, BaseOperator, TaskDeferred, task_group
+from airflow.providers.common.compat.sdk import (
+    DAG,
+    AirflowFailException,
+    BaseOperator,
+    ObjectStoragePath,
+    TaskDeferred,
+    task_group,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,10 +33,14 @@ from airflow_provider_clarus.exceptions import (
     ClarusError,
     ClarusInputError,
     ClarusNotFoundError,
+    ClarusOutcomeUnknownError,
     ClarusTimeoutError,
 )
+from airflow_provider_clarus.landing import document as landing_document
+from airflow_provider_clarus.landing.landing import Landing
 from airflow_provider_clarus.operators.document import ClarusDownloadDocumentOperator
 from airflow_provider_clarus.operators.report import ClarusGenerateReportOperator
+from airflow_provider_clarus.sandbox.faults import Fault
 from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.server import Sandbox
 from airflow_provider_clarus.sensors.document import ClarusDocumentSensor
@@ -77,6 +88,8 @@ NOTHING: list[Any] = [
     "nan",
     "inf",
     10**400,
+    2**64,
+    10**5000,
     1e300,
     timedelta(seconds=-1),
     timedelta.max,
@@ -96,9 +109,10 @@ NOTHING: list[Any] = [
 #: What a template makes of them is a number.
 MEANT_AS_TEXT = {str(Decimal(5)), str(2.0)}
 
+NOTES: list[tuple[Any, bool]] = [(["note"], True), ({"note", "x"}, True), (("x",), False), ([], False)]
 AS: dict[str, list[tuple[Any, Any]]] = {
     "flag": FLAGS,
-    "flag or names": FLAGS,
+    "flag or names": FLAGS + NOTES,
     "seconds": SECONDS,
     "report": [(7, 7), ("7", 7), (" 7 ", 7), (numpy.int64(7), 7)],
     "document": [(1, 1), ("1", 1), (" 1 ", 1), (numpy.int64(1), 1)],
@@ -106,7 +120,40 @@ AS: dict[str, list[tuple[Any, Any]]] = {
     "connection": [("clarus_eu", "clarus_eu"), (" clarus_eu ", "clarus_eu")],
     "window": [(("a", "b"), ("a", "b")), (["a", "b"], ("a", "b")), (None, None)],
     "overwriting": [("replace", True), ("fail", False)],
+    "report's name": [("Picks", "Picks"), ("404", "404"), ("Picks, by hour", "Picks, by hour")],
+    "after doubt": [("retry", "retry"), (" retry ", "retry"), ("fail", "fail")],
+    "media type": [("text/csv", "text/csv"), (" text/plain ", "text/plain"), (None, None)],
+    "metadata": [
+        ({"team": "stock"}, {"team": "stock"}),
+        ({"year": 2024, "day": date(2024, 3, 31)}, {"year": "2024", "day": "2024-03-31"}),
+        ({"team": "stock", "owner": None}, {"team": "stock"}),
+        ({}, {}),
+        (None, {}),
+    ],
+    "object's arguments": [
+        ({"CacheControl": "no-store"}, {"CacheControl": "no-store"}),
+        ({"Expires": date(2024, 3, 31)}, {"Expires": "2024-03-31"}),
+        ({}, {}),
+        (None, {}),
+    ],
+    "compression": [("gzip", "gzip"), (" gzip ", "gzip"), (None, None)],
+    "destination": [
+        ("s3://aws_default@bucket/x.csv", "s3://aws_default@bucket/x.csv"),
+        ("s3://bucket/a b/", "s3://bucket/a b/"),
+        (ObjectStoragePath("s3://bucket/x.csv", conn_id="aws_default"), "s3://aws_default@bucket/x.csv"),
+    ],
+    "variables": [
+        ({"note": "x"}, {"note": ["x"]}),
+        ({"account_id": [3, 4], "note": None}, {"account_id": ["3", "4"]}),
+        ([{"name": "note", "value": "x"}], {"note": ["x"]}),
+        ({"since": date(2024, 3, 31)}, {"since": ["2024-03-31T00:00:00+00:00"]}),
+        ({}, {}),
+        ([], {}),
+        (None, {}),
+    ],
 }
+#: Of which ``None`` is a value: what is not passed.
+OPTIONAL = ("tenant", "window", "media type", "metadata", "object's arguments", "compression", "variables")
 KINDS = {
     "report_id": "report",
     "document_id": "document",
@@ -116,8 +163,16 @@ KINDS = {
     "allow_relative_variables": "flag or names",
     "wait_for_completion": "flag",
     "deferrable": "flag",
-    "overwrite": "flag",
+    "check_variables": "flag",
     "if_exists": "overwriting",
+    "report_name": "report's name",
+    "variables": "variables",
+    "destination": "destination",
+    "on_unknown_outcome": "after doubt",
+    "content_type": "media type",
+    "metadata": "metadata",
+    "extra_args": "object's arguments",
+    "compression": "compression",
     "poll_interval": "seconds",
     "poke_interval": "seconds",
     "timeout": "seconds",
@@ -136,8 +191,8 @@ class Upstream(BaseOperator):
         raise AssertionError
 
 
-def arguments_of(operator_class: Any, folder: Path) -> dict[str, Any]:
-    """Return arguments with which the operator defers, or lands a file."""
+def arguments_of(operator_class: Any, folder: Path, name: str) -> dict[str, Any]:
+    """Return arguments with which the operator defers, or lands a file, and one of them shows."""
     given = {
         ClarusGenerateReportOperator: {"report_id": 7, "wait_for_completion": True, "deferrable": True},
         ClarusDocumentSensor: {"document_id": 2, "deferrable": True},
@@ -148,7 +203,16 @@ def arguments_of(operator_class: Any, folder: Path) -> dict[str, Any]:
             "deferrable": True,
         },
     }
-    return dict(given[operator_class])
+    arguments = dict(given[operator_class])
+    if name == "report_name":
+        del arguments["report_id"]
+    if name == "check_variables":
+        arguments["variables"] = {"account_id": 3}
+    if name == "allow_relative_variables":
+        arguments["variables"] = {"note": "3 days ago"}
+    if name == "extra_args":
+        arguments["destination"] = "s3://aws_default@bucket/x.csv"
+    return arguments
 
 
 def plain(operator_class: Any, name: str, value: Any, others: dict[str, Any]) -> Any:
@@ -235,14 +299,30 @@ PARAMETERS = [
 ]
 
 
+REPORTS = {8: "Picks", 9: "404", 10: "Picks, by hour"}
+landings: list[Landing] = []
+really_land_document = landing_document.land_document
+
+
+def land_document(hook: Any, document_id: int, document: Any, landing: Landing, **options: Any) -> Any:
+    """Land a file, unless it is for a storage that is not there."""
+    landings.append(landing)
+    if landing.destination.startswith("file:"):
+        return really_land_document(hook, document_id, document, landing, **options)
+    return {"uri": landing.destination, "file_name": "x.csv"}
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sandbox, Path]]:
-    """Two connections to one Clarus, in which document 1 is available and no report ever ends."""
+    """Two connections to two tenants of one Clarus: document 1 is available, and no report ever ends."""
     tenants = ("acme", "globex", "404")
     reports = [Report(7, seconds=math.inf, tenant=tenant) for tenant in tenants]
+    reports += [Report(number, name=name, seconds=math.inf) for number, name in REPORTS.items()]
     with Sandbox(reports, tenants=tenants) as sandbox, pytest.MonkeyPatch.context() as patch:
         patch.setenv("AIRFLOW_CONN_CLARUS_DEFAULT", sandbox.connection_uri)
-        patch.setenv("AIRFLOW_CONN_CLARUS_EU", sandbox.connection_uri)
+        patch.setenv("AIRFLOW_CONN_CLARUS_EU", sandbox.connection_uri.replace("/acme", "/globex"))
+        patch.setenv("AIRFLOW_CONN_AWS_DEFAULT", "aws://")
+        patch.setattr(landing_document, "land_document", land_document)
         for refused in policy.PATIENCE:
             patch.setitem(policy.PATIENCE, refused, policy.AT_ONCE)
         (landed,) = sandbox.add_documents(1, 7)
@@ -256,57 +336,82 @@ def outcome(task: Any, values: Any, sandbox: Sandbox, folder: Path) -> dict[str,
     landed = folder / "x.csv"
     landed.write_text("old")
     before = len(sandbox.requests)
-    done: dict[str, Any] = {"deferrable": False, "wait_for_completion": False}
+    landings.clear()
+    done: dict[str, Any] = {
+        "deferrable": False,
+        "wait_for_completion": False,
+        "allow_relative_variables": True,
+    }
     try:
         task.execute(values)
     except TaskDeferred as deferred:
-        done = {"deferrable": True, "wait_for_completion": True}
+        done |= {"deferrable": True, "wait_for_completion": True}
         _, kept = deferred.trigger.serialize()
         assert {type(value) for value in kept.values()} <= {int, float, str, bool, type(None)}
         settled = json.loads(kept["settled"])
-        landing = settled.get("landing", {})
-        done |= settled | {
+        done |= {
             "document_id": kept["document_id"],
             "subdomain": kept["subdomain"],
-            "clarus_conn_id": kept["clarus_conn_id"],
             "poll_interval": kept["poll_interval"],
             "poke_interval": kept["poll_interval"],
-            "timeout": kept["deadline"] - kept["since"],
-            "if_exists": landing.get("if_exists") == "replace",
+            "timeout": pytest.approx(kept["deadline"] - kept["since"], abs=1e-3),
         }
-    except (ClarusInputError, ClarusNotFoundError) as error:
-        # A file that is to stay; and document 1 is in one tenant only.
-        if not ("exists already" in str(error) or isinstance(error, ClarusNotFoundError)):
+        if "landing" in settled:
+            landings.append(Landing(**settled["landing"]))
+    except ClarusOutcomeUnknownError as error:
+        done["on_unknown_outcome"] = "fail" if isinstance(error, AirflowFailException) else "retry"
+    except ClarusNotFoundError:
+        # Document 1 is in one tenant only.
+        assert "document_id" in task.template_fields
+    except ClarusInputError as error:
+        if "exists already" in str(error):
+            done["if_exists"] = False
+        elif "3 days ago" in str(error):
+            done["allow_relative_variables"] = False
+        else:
             raise
-        done["if_exists"] = done["overwrite"] = False
-    else:
-        done["if_exists"] = done["overwrite"] = landed.read_text() != "old"
+    for landing in landings:
+        done |= landing.as_dict() | {"if_exists": landing.if_exists == "replace"}
     for request in sandbox.requests[before:]:
+        done["check_variables"] = done.get("check_variables", False) or request.endpoint == "graphql"
         if request.endpoint == "generate":
-            done["report_id"] = int(request.path.split("/")[3])
-            sent = sandbox.documents[max(sandbox.documents)].variables
+            report_id = int(request.path.split("/")[3])
+            sent: dict[str, list[str]] = {}
+            for variable in request.json.get("variables", ()):
+                sent.setdefault(variable["name"], []).append(variable["value"])
+            done |= {"report_id": report_id, "report_name": REPORTS.get(report_id), "variables": sent}
             done["interval_variables"] = tuple(name for name in sent if name in "ab") or None
+        for document_id in sandbox.documents:
+            if request.concerns(document_id):
+                done["document_id"] = document_id
         if request.origin == "api" and request.endpoint != "token":
-            done["subdomain"] = request.headers["x-clarus-subdomain"]
+            done["subdomain"] = request.tenant
+            done["clarus_conn_id"] = "clarus_eu" if request.tenant == "globex" else "clarus_default"
     return done
 
 
 def means_something(kind: str, way: Callable[..., Any], value: Any) -> bool:
     """Tell whether a value of ``NOTHING`` is one for this kind, or is made one by a template."""
     if way in (jinja, native_jinja):
-        if isinstance(value, Unprintable):
+        if isinstance(value, Unprintable) or value == 10**5000:
             return True
         value = value if isinstance(value, str) else str(value)
         if value == "None":
-            return way is native_jinja and kind in ("tenant", "window")
+            return way is native_jinja and kind in OPTIONAL
         is_text = bool(value.strip())
     else:
-        is_text = isinstance(value, str | int) and str(value).strip() not in ("", "None")
+        is_text = isinstance(value, str) and value.strip() not in ("", "None")
+    if value is None:
+        return kind in OPTIONAL
     if kind in ("tenant", "connection"):
-        return is_text or (kind == "tenant" and value is None)
-    if kind == "flag or names" and value in ([], "[]"):
-        return way is not jinja
-    return (kind == "window" and value is None) or (way in (jinja, native_jinja) and value in MEANT_AS_TEXT)
+        return is_text or (isinstance(value, int) and abs(value) < 10**4000)
+    if kind == "report's name":
+        return is_text
+    if value in ([], "[]"):
+        return kind in ("flag or names", "variables") and way is not jinja
+    if value in ({"a": 1}, "{'a': 1}"):
+        return kind in ("metadata", "variables") and way is not jinja
+    return way in (jinja, native_jinja) and value in MEANT_AS_TEXT
 
 
 in_every_way = pytest.mark.parametrize(
@@ -329,7 +434,9 @@ def test_what_means_nothing_is_refused_before_anything_is_sent(
     for value in NOTHING:
         if means_something(KINDS[name], way, value):
             continue
-        task, values = rendered(way(operator_class, name, value, arguments_of(operator_class, folder)), value)
+        task, values = rendered(
+            way(operator_class, name, value, arguments_of(operator_class, folder, name)), value
+        )
         with pytest.raises(ClarusInputError, match=name):
             outcome(task, values, sandbox, folder)
         assert len(sandbox.requests) == sent
@@ -344,9 +451,11 @@ def test_what_means_something_means_that_in_every_way(
 ) -> None:
     sandbox, folder = world
     value, meaning = data.draw(st.sampled_from(AS[KINDS[name]]))
-    others = arguments_of(operator_class, folder)
+    others = arguments_of(operator_class, folder, name)
     if name == "deferrable" and not meaning:
         others |= {"timeout": 0}
+    if name == "on_unknown_outcome":
+        sandbox.inject(Fault("generate", reset=True, times=1))
     task, values = rendered(way(operator_class, name, value, others), value)
     try:
         done = outcome(task, values, sandbox, folder)
@@ -358,9 +467,9 @@ def test_what_means_something_means_that_in_every_way(
     except ClarusTimeoutError:
         assert name == "deferrable"
         done = {"deferrable": False}
-    assert done.get(name, meaning) == (
-        max(1, meaning) if name in ("poll_interval", "poke_interval") else meaning
-    )
+    finally:
+        sandbox.clear_faults()
+    assert done[name] == (max(1, meaning) if name in ("poll_interval", "poke_interval") else meaning)
 
 
 JSON = st.recursive(
@@ -377,7 +486,7 @@ def test_no_value_at_all_breaks_the_settling(
     world: tuple[Sandbox, Path], operator_class: Any, name: str, value: Any
 ) -> None:
     sandbox, folder = world
-    others = arguments_of(operator_class, folder)
+    others = arguments_of(operator_class, folder, name)
     if "timeout" in operator_class.template_fields:
         others |= {"timeout": 0}
     task = plain(operator_class, name, value, others)
@@ -389,4 +498,11 @@ def test_no_value_at_all_breaks_the_settling(
         assert sandbox.count("generate") == sent
     except ClarusError:
         # Such a report, document, tenant or connection there may be.
-        assert name in ("report_id", "document_id", "subdomain", "clarus_conn_id", "deferrable")
+        assert name in (
+            "report_id",
+            "report_name",
+            "document_id",
+            "subdomain",
+            "clarus_conn_id",
+            "deferrable",
+        )

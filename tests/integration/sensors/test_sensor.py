@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import copy
-import json
 import math
-import pickle
 import sys
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
@@ -206,21 +203,6 @@ def test_a_sensor_used_twice_answers_for_the_new_document(
     assert used.poke(context()).xcom_value["id"] == used.execute(context())["id"] == first
     used.document_id = second
     assert used.poke(context()).xcom_value["id"] == used.execute(context())["id"] == second
-
-
-@in_every_mode
-def test_a_sensor_that_has_run_can_be_copied_pickled_and_serialized(
-    clarus_default: Sandbox, document: int, mode: dict[str, Any]
-) -> None:
-    used = sensor(document, **mode)
-    used.execute(context())
-    assert copy.deepcopy(used).document_id == document
-    assert pickle.loads(pickle.dumps(used)).document_id == document
-    try:
-        from airflow.serialization.serialized_objects import OperatorSerialization as Serialization
-    except ImportError:
-        from airflow.serialization.serialized_objects import SerializedBaseOperator as Serialization
-    assert json.dumps(Serialization.serialize_operator(used))
 
 
 @pytest.mark.parametrize("error", ["Trigger failure", "Trigger timeout", "Trigger/execution timeout"])
