@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from mimetypes import guess_type
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,17 @@ if TYPE_CHECKING:
 
     from airflow_provider_clarus.receipts import Receipts
 
+#: The arguments of a task that lands a file, all of them templated, and ``file_name``, which is known when it
+#: has run.
+TEMPLATE_FIELDS = (
+    "destination",
+    "if_exists",
+    "content_type",
+    "metadata",
+    "extra_args",
+    "compression",
+    "file_name",
+)
 #: What becomes of an object that is there already.
 IF_EXISTS = ("replace", "fail", "skip")
 COMPRESSIONS = ("gzip",)
@@ -77,6 +88,14 @@ class Landing:
         key = path.partition("://")[2].partition("/")[2]
         storage_of(path).check(key, landing.object_options(Announced(), {}))
         return landing
+
+    @classmethod
+    def of(cls, task: Any) -> Landing:
+        """Return what the arguments of an operator mean.
+
+        :raises ClarusError: as :meth:`settle`
+        """
+        return cls.settle(**{field.name: getattr(task, field.name) for field in fields(cls)})
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain JSON values, for a trigger's event."""

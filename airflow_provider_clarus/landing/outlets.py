@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What landed, told to the assets that a task declares as its outlets."""
+"""What landed, told to the task and to the assets that it declares as its outlets."""
 
 from __future__ import annotations
 
@@ -14,6 +14,16 @@ if TYPE_CHECKING:
 
 # By name: Airflow 2 has none, and nobody else offers the class for all of 3.
 _HAVE_EVENTS = {"Asset", "Dataset", "AssetAlias", "DatasetAlias", "AssetRef"}
+
+
+def tell(task: Any, context: Context, landed: dict[str, Any], **facts: Any) -> dict[str, Any]:
+    """Let a task's page and its outlets know what landed, and return that.
+
+    :param facts: what else the outlets' events carry
+    """
+    task.file_name = landed["file_name"]
+    add_to_outlets(context, task.outlets, landed | facts)
+    return landed
 
 
 def add_to_outlets(context: Context, outlets: Sequence[Any], facts: Mapping[str, Any]) -> None:

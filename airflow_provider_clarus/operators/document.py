@@ -11,8 +11,9 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from airflow_provider_clarus.api.models import finished
 from airflow_provider_clarus.exceptions import ClarusTransientError
 from airflow_provider_clarus.hooks.clarus import ClarusHook
+from airflow_provider_clarus.landing import landing
 from airflow_provider_clarus.landing.landing import LandedObjectLinks, Landing
-from airflow_provider_clarus.landing.outlets import add_to_outlets
+from airflow_provider_clarus.landing.outlets import tell
 from airflow_provider_clarus.policy import Call
 from airflow_provider_clarus.receipts import Receipts
 from airflow_provider_clarus.stopping import Stoppable
@@ -42,18 +43,7 @@ class ClarusDownloadDocumentOperator(Stoppable, BaseOperator):
     :param clarus_conn_id: an Airflow connection of type ``clarus`` (templated)
     """
 
-    template_fields: Sequence[str] = (
-        "document_id",
-        "destination",
-        "if_exists",
-        "content_type",
-        "metadata",
-        "extra_args",
-        "compression",
-        "file_name",
-        "subdomain",
-        "clarus_conn_id",
-    )
+    template_fields: Sequence[str] = ("document_id", *landing.TEMPLATE_FIELDS, "subdomain", "clarus_conn_id")
     template_fields_renderers = {"metadata": "json", "extra_args": "json"}  # noqa: RUF012 - Airflow's convention
     ui_color = "#e6f1f2"
     operator_extra_links = LandedObjectLinks()
@@ -92,22 +82,13 @@ class ClarusDownloadDocumentOperator(Stoppable, BaseOperator):
         from airflow_provider_clarus.landing.document import land_document
 
         document_id = settle.positive_id(self.document_id, "document_id")
-        landing = Landing.settle(
-            self.destination,
-            if_exists=self.if_exists,
-            content_type=self.content_type,
-            metadata=self.metadata,
-            extra_args=self.extra_args,
-            compression=self.compression,
-        )
+        place = Landing.of(self)
         clarus_conn_id = settle.text(self.clarus_conn_id, "clarus_conn_id")
         tenant_asked = settle.tenant(self.subdomain)
-        landing.check_connection()
+        place.check_connection()
         receipts = Receipts(context)
-        if there := landing.already_there(receipts, self.log):
-            self.file_name = there["file_name"]
-            add_to_outlets(context, self.outlets, there)
-            return there
+        if there := place.already_there(receipts, self.log):
+            return tell(self, context, there)
         hook = ClarusHook(clarus_conn_id, tenant_asked)
         tenant = hook.client.connection.tenant
         with self.working(document_id=document_id, tenant=tenant) as work:
@@ -119,8 +100,6 @@ class ClarusDownloadDocumentOperator(Stoppable, BaseOperator):
                     "available yet. Wait for it with a ClarusDocumentSensor before this task."
                 )
             result = land_document(
-                hook, document_id, document, landing, receipts=receipts, log=work.logger(__name__)
+                hook, document_id, document, place, receipts=receipts, log=work.logger(__name__)
             )
-            self.file_name = result["file_name"]
-            add_to_outlets(context, self.outlets, result)
-            return result
+            return tell(self, context, result)

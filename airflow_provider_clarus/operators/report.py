@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator, conf
 
 from airflow_provider_clarus import durable
+from airflow_provider_clarus.generation import TEMPLATE_FIELDS, Generation
 from airflow_provider_clarus.hooks.clarus import ClarusHook
 from airflow_provider_clarus.stopping import Stoppable
-from airflow_provider_clarus.triggers.deferral import GoesOn, end_of_execution, wait_for_document
+from airflow_provider_clarus.triggers.deferral import GoesOn
 from airflow_provider_clarus.variables import settle
-from airflow_provider_clarus.variables.run import variables_of_run
 from airflow_provider_clarus.variables.values import Variables
 from airflow_provider_clarus.waiting.event import document_of, settled_of
-from airflow_provider_clarus.waiting.wait import Wait
-from airflow_provider_clarus.wanted import finder
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -50,21 +48,7 @@ class ClarusGenerateReportOperator(Stoppable, GoesOn, BaseOperator):
         again, so that there may be two documents; or ``"fail"``, without retries (templated)
     """
 
-    template_fields: Sequence[str] = (
-        "report_id",
-        "report_name",
-        "variables",
-        "interval_variables",
-        "check_variables",
-        "allow_relative_variables",
-        "subdomain",
-        "clarus_conn_id",
-        "wait_for_completion",
-        "deferrable",
-        "poll_interval",
-        "timeout",
-        "on_unknown_outcome",
-    )
+    template_fields: Sequence[str] = (*TEMPLATE_FIELDS, "wait_for_completion")
     template_fields_renderers = {"variables": "json"}  # noqa: RUF012 - Airflow's own convention
     ui_color = "#e6f1f2"
 
@@ -103,59 +87,17 @@ class ClarusGenerateReportOperator(Stoppable, GoesOn, BaseOperator):
 
     def execute(self, context: Context) -> int:
         """Queue the report, and wait for its document if asked to."""
-        report = settle.report(self.report_id, self.report_name)
-        check_variables = settle.flag(self.check_variables, "check_variables")
-        allow_relative = settle.flag_or_names(self.allow_relative_variables, "allow_relative_variables")
-        wait_for_completion = settle.flag(self.wait_for_completion, "wait_for_completion")
-        deferrable = settle.flag(self.deferrable, "deferrable")
-        interval = settle.interval(self.poll_interval, "poll_interval")
-        timeout = settle.seconds(self.timeout, "timeout")
-        on_unknown_outcome = settle.choice(
-            self.on_unknown_outcome, "on_unknown_outcome", durable.ON_UNKNOWN_OUTCOME
-        )
-        clarus_conn_id = settle.text(self.clarus_conn_id, "clarus_conn_id")
-        hook = ClarusHook(clarus_conn_id, settle.tenant(self.subdomain))
-        connection = hook.client.connection
-        variables = variables_of_run(
-            context,
-            self.variables,
-            window_names=self.interval_variables,
-            zone=connection.timezone,
-            variable_format=connection.variable_format,
-        )
-        find = finder(
-            context,
-            hook.client,
-            report,
-            variables,
-            check_variables=check_variables,
-            allow_relative=allow_relative,
-        )
+        generation = Generation.of(self)
+        waits = settle.flag(self.wait_for_completion, "wait_for_completion")
+        variables = generation.variables(context)
         with self.working(
             on_stop=lambda: durable.forget_if_cleared(context),
-            report_id=report if isinstance(report, int) else None,
-            tenant=connection.tenant,
+            report_id=generation.report_id,
+            tenant=generation.hook.client.connection.tenant,
         ) as work:
-            document, work.report_id = durable.generate(
-                context,
-                hook.client,
-                report,
-                variables,
-                find=find,
-                on_unknown_outcome=on_unknown_outcome,
-                end=end_of_execution(self, context),
-            )
-            work.document_id = document.id
-            if wait_for_completion:
-                wait = Wait(hook, document.id, interval=interval, timeout=timeout)
-                wait_for_document(
-                    self,
-                    wait,
-                    context=context,
-                    deferrable=deferrable,
-                    settled={"report_id": work.report_id},
-                    known=document,
-                )
+            document = generation.queue(self, context, variables, work)
+            if waits:
+                generation.wait(self, context, document, {"report_id": work.report_id})
         return document.id
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> int:

@@ -10,20 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator, conf
 
-from airflow_provider_clarus import durable
+from airflow_provider_clarus import durable, generation
 from airflow_provider_clarus.api.models import Document
+from airflow_provider_clarus.generation import Generation
 from airflow_provider_clarus.hooks.clarus import ClarusHook
+from airflow_provider_clarus.landing import landing
 from airflow_provider_clarus.landing.landing import LandedObjectLinks, Landing
-from airflow_provider_clarus.landing.outlets import add_to_outlets
+from airflow_provider_clarus.landing.outlets import tell
 from airflow_provider_clarus.receipts import Receipts
 from airflow_provider_clarus.stopping import Stoppable, Work
-from airflow_provider_clarus.triggers.deferral import GoesOn, end_of_execution, wait_for_document
+from airflow_provider_clarus.triggers.deferral import GoesOn
 from airflow_provider_clarus.variables import settle
-from airflow_provider_clarus.variables.run import variables_of_run
 from airflow_provider_clarus.variables.values import Variables
 from airflow_provider_clarus.waiting.event import document_of, settled_of
-from airflow_provider_clarus.waiting.wait import Wait
-from airflow_provider_clarus.wanted import finder
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
@@ -68,27 +67,7 @@ class ClarusReportToObjectStorageOperator(Stoppable, GoesOn, BaseOperator):
         again, so that there may be two documents; or ``"fail"``, without retries (templated)
     """
 
-    template_fields: Sequence[str] = (
-        "report_id",
-        "report_name",
-        "destination",
-        "variables",
-        "interval_variables",
-        "check_variables",
-        "allow_relative_variables",
-        "if_exists",
-        "content_type",
-        "metadata",
-        "extra_args",
-        "compression",
-        "file_name",
-        "subdomain",
-        "clarus_conn_id",
-        "deferrable",
-        "poll_interval",
-        "timeout",
-        "on_unknown_outcome",
-    )
+    template_fields: Sequence[str] = (*generation.TEMPLATE_FIELDS, *landing.TEMPLATE_FIELDS)
     template_fields_renderers = {  # noqa: RUF012 - Airflow's own convention
         "variables": "json",
         "metadata": "json",
@@ -145,57 +124,19 @@ class ClarusReportToObjectStorageOperator(Stoppable, GoesOn, BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Queue the report, unless its file could not land; then wait and land it."""
+        wanted = Generation.of(self)
         settled = self._settled()
-        report = settle.report(self.report_id, self.report_name)
-        check_variables = settle.flag(self.check_variables, "check_variables")
-        allow_relative = settle.flag_or_names(self.allow_relative_variables, "allow_relative_variables")
-        deferrable = settle.flag(self.deferrable, "deferrable")
-        interval = settle.interval(self.poll_interval, "poll_interval")
-        timeout = settle.seconds(self.timeout, "timeout")
-        on_unknown_outcome = settle.choice(
-            self.on_unknown_outcome, "on_unknown_outcome", durable.ON_UNKNOWN_OUTCOME
-        )
-        landing = Landing(**settled["landing"])
-        landing.check_connection()
-        if there := landing.already_there(Receipts(context), self.log):
-            self.file_name = there["file_name"]
-            add_to_outlets(context, self.outlets, there)
-            return there
-        hook = ClarusHook(settled["clarus_conn_id"], settled["subdomain"])
-        connection = hook.client.connection
-        variables = variables_of_run(
-            context,
-            self.variables,
-            window_names=self.interval_variables,
-            zone=connection.timezone,
-            variable_format=connection.variable_format,
-        )
-        settled["subdomain"] = connection.tenant
-        settled["report_id"] = report if isinstance(report, int) else None
-        find = finder(
-            context,
-            hook.client,
-            report,
-            variables,
-            check_variables=check_variables,
-            allow_relative=allow_relative,
-        )
+        place = Landing(**settled["landing"])
+        place.check_connection()
+        if there := place.already_there(Receipts(context), self.log):
+            return tell(self, context, there)
+        variables = wanted.variables(context)
+        settled |= {"subdomain": wanted.hook.client.connection.tenant, "report_id": wanted.report_id}
         with self._working(context, settled) as work:
-            document, settled["report_id"] = durable.generate(
-                context,
-                hook.client,
-                report,
-                variables,
-                find=find,
-                on_unknown_outcome=on_unknown_outcome,
-                end=end_of_execution(self, context),
-            )
-            work.report_id, work.document_id = settled["report_id"], document.id
-            wait = Wait(hook, document.id, interval=interval, timeout=timeout)
-            available = wait_for_document(
-                self, wait, context=context, deferrable=deferrable, settled=settled, known=document
-            )
-            return self._land(hook, available, settled, context, work)
+            document = wanted.queue(self, context, variables, work)
+            settled["report_id"] = work.report_id
+            available = wanted.wait(self, context, document, settled)
+            return self._land(wanted.hook, available, settled, context, work)
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Take the trigger's event, and land the file."""
@@ -219,14 +160,7 @@ class ClarusReportToObjectStorageOperator(Stoppable, GoesOn, BaseOperator):
     def _settled(self) -> dict[str, Any]:
         """Return what the task uses on both sides of its wait."""
         return {
-            "landing": Landing.settle(
-                self.destination,
-                if_exists=self.if_exists,
-                content_type=self.content_type,
-                metadata=self.metadata,
-                extra_args=self.extra_args,
-                compression=self.compression,
-            ).as_dict(),
+            "landing": Landing.of(self).as_dict(),
             "clarus_conn_id": settle.text(self.clarus_conn_id, "clarus_conn_id"),
             "subdomain": settle.tenant(self.subdomain),
         }
@@ -250,6 +184,4 @@ class ClarusReportToObjectStorageOperator(Stoppable, GoesOn, BaseOperator):
             report_id=settled["report_id"],
             log=work.logger(__name__),
         )
-        self.file_name = result["file_name"]
-        add_to_outlets(context, self.outlets, result | {"report_id": settled["report_id"]})
-        return result
+        return tell(self, context, result, report_id=settled["report_id"])

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Generate a report as a task wants it: its arguments settled, its report queued, its document waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_clarus import durable
+from airflow_provider_clarus.api.models import Document
+from airflow_provider_clarus.hooks.clarus import ClarusHook
+from airflow_provider_clarus.triggers.deferral import end_of_execution, wait_for_document
+from airflow_provider_clarus.variables import settle
+from airflow_provider_clarus.variables.run import variables_of_run
+from airflow_provider_clarus.variables.values import Variables
+from airflow_provider_clarus.waiting.wait import Wait
+from airflow_provider_clarus.wanted import finder
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import BaseOperator, Context
+
+    from airflow_provider_clarus.stopping import Work
+
+#: The arguments that are settled here, all of them templated.
+TEMPLATE_FIELDS = (
+    "report_id",
+    "report_name",
+    "variables",
+    "interval_variables",
+    "check_variables",
+    "allow_relative_variables",
+    "subdomain",
+    "clarus_conn_id",
+    "deferrable",
+    "poll_interval",
+    "timeout",
+    "on_unknown_outcome",
+)
+
+
+@dataclass(frozen=True)
+class Generation:
+    """The arguments of a task that generates a report, settled before anything is sent.
+
+    :param report: its id, or its name
+    :param window_names: the operator's ``interval_variables``
+    :param interval: seconds between two looks at a young document
+    :param timeout: seconds after which the wait fails
+    :param subdomain: the tenant, ``None`` for the connection's own
+    """
+
+    report: int | str
+    given: Variables
+    window_names: Sequence[str] | None
+    check_variables: bool
+    allow_relative: bool | frozenset[str]
+    deferrable: bool
+    interval: float
+    timeout: float
+    on_unknown_outcome: str
+    clarus_conn_id: str
+    subdomain: str | None
+
+    @classmethod
+    def of(cls, task: Any) -> Generation:
+        """Return what the arguments of an operator mean.
+
+        :raises ClarusInputError: when one of them means nothing
+        """
+        return cls(
+            report=settle.report(task.report_id, task.report_name),
+            given=task.variables,
+            window_names=task.interval_variables,
+            check_variables=settle.flag(task.check_variables, "check_variables"),
+            allow_relative=settle.flag_or_names(task.allow_relative_variables, "allow_relative_variables"),
+            deferrable=settle.flag(task.deferrable, "deferrable"),
+            interval=settle.interval(task.poll_interval, "poll_interval"),
+            timeout=settle.seconds(task.timeout, "timeout"),
+            on_unknown_outcome=settle.choice(
+                task.on_unknown_outcome, "on_unknown_outcome", durable.ON_UNKNOWN_OUTCOME
+            ),
+            clarus_conn_id=settle.text(task.clarus_conn_id, "clarus_conn_id"),
+            subdomain=settle.tenant(task.subdomain),
+        )
+
+    @property
+    def report_id(self) -> int | None:
+        """The report's id, where the task names it by that."""
+        return self.report if isinstance(self.report, int) else None
+
+    @cached_property
+    def hook(self) -> ClarusHook:
+        """The hook for the task's connection and tenant."""
+        return ClarusHook(self.clarus_conn_id, self.subdomain)
+
+    def variables(self, context: Context) -> list[dict[str, str]]:
+        """Return the variables that are sent, in the form that the connection wants; nothing is sent yet.
+
+        :raises ClarusInputError: as :func:`~airflow_provider_clarus.variables.run.variables_of_run`
+        """
+        connection = self.hook.client.connection
+        return variables_of_run(
+            context,
+            self.given,
+            window_names=self.window_names,
+            zone=connection.timezone,
+            variable_format=connection.variable_format,
+        )
+
+    def queue(
+        self, task: BaseOperator, context: Context, variables: Sequence[Mapping[str, str]], work: Work
+    ) -> Document:
+        """Queue the report, or go on with the document of an earlier try; name both to ``work``.
+
+        :raises ClarusError: as :func:`~airflow_provider_clarus.durable.generate`
+        """
+        client = self.hook.client
+        find = finder(
+            context,
+            client,
+            self.report,
+            variables,
+            check_variables=self.check_variables,
+            allow_relative=self.allow_relative,
+        )
+        document, work.report_id = durable.generate(
+            context,
+            client,
+            self.report,
+            variables,
+            find=find,
+            on_unknown_outcome=self.on_unknown_outcome,
+            end=end_of_execution(task, context),
+        )
+        work.document_id = document.id
+        return document
+
+    def wait(
+        self, task: BaseOperator, context: Context, document: Document, settled: Mapping[str, Any]
+    ) -> Document:
+        """Return the document when it is available; a deferred task goes on in its ``execute_complete``.
+
+        :param settled: what that method is to find in its event
+        :raises ClarusError: as :func:`~airflow_provider_clarus.triggers.deferral.wait_for_document`
+        """
+        wait = Wait(self.hook, document.id, interval=self.interval, timeout=self.timeout)
+        return wait_for_document(
+            task, wait, context=context, deferrable=self.deferrable, settled=settled, known=document
+        )
