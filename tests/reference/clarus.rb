@@ -227,7 +227,10 @@ module Types
   end
 
   module Listing
+    def wanted?(filter, values) = filter.to_h.all? { |name, condition| matches?(values[name], condition) }
+
     def matches?(value, condition)
+      condition = ids(condition) if value.is_a?(Integer)
       condition.to_h.compact.all? do |name, operand|
         case name
         when :eq then value == operand
@@ -257,14 +260,12 @@ module Types
     end
 
     def all(filter: nil)
-      wanted = filter.to_h
-      wanted[:id] = ids(wanted[:id]) if wanted[:id]
       Store::DOCUMENTS.select { |document| document.report.tenant == context[:tenant] }.select do |document|
         values = {
           id: document.id, file_name: document.file_name, category: "report", status: document.status,
           file_type: document.available? ? "csv" : nil, created_at: document.created_at
         }
-        wanted.all? { |name, condition| matches?(values[name], condition) }
+        wanted?(filter, values)
       end
     end
   end
@@ -276,12 +277,11 @@ module Types
     end
 
     def all(filter: nil)
-      wanted = filter.to_h
-      generic = wanted.delete(:generic)
-      %i[id report_query_id].each { |name| wanted[name] = ids(wanted[name]) if wanted[name] }
+      conditions = filter.to_h
+      generic = conditions.delete(:generic)
       Store::REPORTS.select { |report| report.tenant == context[:tenant] }.select do |report|
         values = { id: report.id, report_query_id: report.id, name: report.name, report_type: "single" }
-        generic != true && wanted.all? { |name, condition| matches?(values[name], condition) }
+        generic != true && wanted?(conditions, values)
       end
     end
   end
@@ -294,8 +294,7 @@ module Types
 
     def all(filter: nil)
       Store::REPORTS.select { |report| report.tenant == context[:tenant] }.select do |report|
-        values = { name: report.name, description: nil }
-        filter.to_h.all? { |name, condition| matches?(values[name], condition) }
+        wanted?(filter, { name: report.name, description: nil })
       end
     end
   end

@@ -13,19 +13,9 @@ from hypothesis import strategies as st
 
 from airflow_provider_clarus.exceptions import ClarusInputError
 from airflow_provider_clarus.variables.values import to_api
+from tests.unit.variables.zones import ZONES
 
 LONDON = ZoneInfo("Europe/London")
-ZONES = [
-    "UTC",
-    "Europe/London",
-    "America/New_York",
-    "Australia/Lord_Howe",
-    "America/Sao_Paulo",
-    "America/Havana",
-    "Africa/Cairo",
-    "Asia/Kathmandu",
-    "Pacific/Apia",
-]
 MOMENTS = st.datetimes(
     datetime(1950, 1, 1), datetime(2037, 1, 1), timezones=st.sampled_from(ZONES).map(ZoneInfo)
 ).map(lambda moment: moment.replace(microsecond=0))

@@ -21,21 +21,12 @@ from airflow_provider_clarus.exceptions import ClarusInputError
 from airflow_provider_clarus.variables.run import variables_of_run
 from airflow_provider_clarus.variables.values import to_api
 from airflow_provider_clarus.variables.windows import interval_variables
+from tests.unit.variables.zones import ZONES
 
 NAMES = ("date_from", "date_to")
 SECOND = timedelta(seconds=1)
 #: Examples where clocks change in many ways: 500, and fewer in the quick check.
 MANY = 5 * settings().max_examples
-ZONES = [
-    "UTC",
-    "Europe/London",
-    "America/New_York",
-    "Australia/Lord_Howe",
-    "America/Sao_Paulo",
-    "America/Havana",
-    "Africa/Cairo",
-    "Asia/Kathmandu",
-]
 # A few days before clocks change somewhere in ZONES, months end in them, or leap days come.
 EVENTFUL = [
     (2018, 2, 14),
