@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
 """One HTTP exchange: bounded, explained, and repeated where that is safe."""
 
-__all__ = ["limit", "responses", "retries", "transport"]
+__all__ = ["connections", "limit", "responses", "retries", "transport"]

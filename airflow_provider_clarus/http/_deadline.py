@@ -14,10 +14,10 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connection import HTTPConnection
 
 from airflow_provider_clarus.http._interim import FinalResponse
+from airflow_provider_clarus.http.connections import pools_of
 
 _of_thread = threading.local()
 
@@ -83,17 +83,5 @@ class _Http(HTTPConnection):
         super().request(*args, **kwargs)
 
 
-class _Https(_Http, HTTPSConnection):
-    pass
-
-
-class _HttpPool(HTTPConnectionPool):
-    ConnectionCls = _Http
-
-
-class _HttpsPool(HTTPSConnectionPool):
-    ConnectionCls = _Https
-
-
-#: For ``urllib3.PoolManager.pool_classes_by_scheme``: connections that keep to their thread's deadline.
-POOLS = {"http": _HttpPool, "https": _HttpsPool}
+#: Of connections that keep to their thread's deadline.
+POOLS = pools_of(_Http)

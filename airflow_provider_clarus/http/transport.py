@@ -10,7 +10,6 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, NewConnectionError
 
 from airflow_provider_clarus.connection.connection import ClarusConnection
@@ -18,6 +17,7 @@ from airflow_provider_clarus.exceptions import ClarusConfigError, ClarusError, C
 from airflow_provider_clarus.http import limit
 from airflow_provider_clarus.http._body import body_of
 from airflow_provider_clarus.http._deadline import POOLS, Deadline
+from airflow_provider_clarus.http.connections import ConnectingAdapter
 from airflow_provider_clarus.http.responses import shortened
 from airflow_provider_clarus.policy import Call, Said, causes, is_untrusted, row_of
 
@@ -25,23 +25,13 @@ from airflow_provider_clarus.policy import Call, Said, causes, is_untrusted, row
 KEPT_OPEN = 32
 
 
-class BoundedAdapter(HTTPAdapter):
+class BoundedAdapter(ConnectingAdapter):
     """Read the whole answer here, within a bound of bytes and of seconds.
 
     Whatever goes wrong on the way is a ``requests.RequestException``.
     """
 
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make the connections that keep to a deadline."""
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = POOLS
-
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        """Make such connections for a proxy, too; one that speaks SOCKS has its own."""
-        manager = super().proxy_manager_for(proxy, **kwargs)
-        if not proxy.lower().startswith("socks"):
-            manager.pool_classes_by_scheme = POOLS
-        return manager
+    pools = POOLS
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         """Send a request and read its answer."""

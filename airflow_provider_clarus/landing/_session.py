@@ -16,11 +16,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connection import HTTPConnection
 
 from airflow_provider_clarus.exceptions import ClarusPermanentError
+from airflow_provider_clarus.http.connections import ConnectingAdapter, pools_of
 from airflow_provider_clarus.landing._addresses import serves_files
 
 
@@ -50,35 +49,12 @@ class _Http(HTTPConnection):
         return connected
 
 
-class _Https(_Http, HTTPSConnection):
-    pass
+class _ExactAdapter(ConnectingAdapter):
+    pools = pools_of(_Http)
 
-
-class _HttpPool(HTTPConnectionPool):
-    ConnectionCls = _Http
-
-
-class _HttpsPool(HTTPSConnectionPool):
-    ConnectionCls = _Https
-
-
-_POOLS = {"http": _HttpPool, "https": _HttpsPool}
-
-
-class _ExactAdapter(HTTPAdapter):
     def __init__(self, loopback: bool) -> None:
         self._loopback = loopback
         super().__init__()
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = _POOLS
-
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, **kwargs)
-        if not proxy.lower().startswith("socks"):
-            manager.pool_classes_by_scheme = _POOLS
-        return manager
 
     def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
         url = str(request.url).partition("#")[0]
