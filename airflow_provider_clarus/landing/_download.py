@@ -27,11 +27,11 @@ from airflow_provider_clarus.exceptions import (
 )
 from airflow_provider_clarus.http import transport
 from airflow_provider_clarus.http.responses import retry_after, server_words, without_query
-from airflow_provider_clarus.landing._answers import Meaning, meaning
 from airflow_provider_clarus.landing._packed import head_of
 from airflow_provider_clarus.landing._pages import HEAD, Announced, page
 from airflow_provider_clarus.landing._session import BareSession
 from airflow_provider_clarus.landing._source import ObjectChangedError, Source
+from airflow_provider_clarus.landing._url_refused import Meaning, meaning
 from airflow_provider_clarus.landing._urls import check_url, queries_unlogged, redirected
 
 #: Bytes per read.

@@ -14,9 +14,9 @@ from airflow_provider_clarus.generation import TEMPLATE_FIELDS, Generation
 from airflow_provider_clarus.hooks.clarus import ClarusHook
 from airflow_provider_clarus.stopping import Stoppable
 from airflow_provider_clarus.triggers.deferral import GoesOn
+from airflow_provider_clarus.triggers.event import document_of, settled_of
 from airflow_provider_clarus.variables import settle
 from airflow_provider_clarus.variables.values import Variables
-from airflow_provider_clarus.waiting.event import document_of, settled_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

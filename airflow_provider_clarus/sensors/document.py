@@ -22,8 +22,8 @@ from airflow_provider_clarus.exceptions import ClarusError
 from airflow_provider_clarus.hooks.clarus import ClarusHook
 from airflow_provider_clarus.stopping import Stoppable
 from airflow_provider_clarus.triggers.deferral import TRIGGER_FAILED, not_ended, wait_for_document
+from airflow_provider_clarus.triggers.event import document_of
 from airflow_provider_clarus.variables import settle
-from airflow_provider_clarus.waiting.event import document_of
 from airflow_provider_clarus.waiting.looks import looking_again
 from airflow_provider_clarus.waiting.wait import Wait
 

@@ -20,9 +20,9 @@ from airflow_provider_clarus.landing.outlets import tell
 from airflow_provider_clarus.receipts import Receipts
 from airflow_provider_clarus.stopping import Stoppable, Work
 from airflow_provider_clarus.triggers.deferral import GoesOn
+from airflow_provider_clarus.triggers.event import document_of, settled_of
 from airflow_provider_clarus.variables import settle
 from airflow_provider_clarus.variables.values import Variables
-from airflow_provider_clarus.waiting.event import document_of, settled_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, ObjectStoragePath

@@ -14,7 +14,7 @@ from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.api.status import DocumentStatus
 from airflow_provider_clarus.exceptions import ClarusTimeoutError, ClarusTransientError
 from airflow_provider_clarus.triggers.document import ClarusDocumentTrigger
-from airflow_provider_clarus.waiting.event import ENDS_WITH, cut_short
+from airflow_provider_clarus.triggers.event import ENDS_WITH, cut_short
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, Context
@@ -40,7 +40,7 @@ def wait_for_document(
 ) -> Document:
     """Return the document when it is available; a deferred task goes on in its ``execute_complete``.
 
-    :param settled: what that method is to find in :func:`~airflow_provider_clarus.waiting.event.settled_of`
+    :param settled: what that method is to find in :func:`~airflow_provider_clarus.triggers.event.settled_of`
     :param known: what Clarus has just said of the document; one that is only queued is not looked at at once
     :raises TaskDeferred: which tells Airflow to free the worker
     :raises ClarusReportFailedError: when it never will be

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_clarus.exceptions import ClarusError, ClarusInputError, ClarusTransientError
+from airflow_provider_clarus.triggers.event import event_of
 from airflow_provider_clarus.variables import settle
-from airflow_provider_clarus.waiting.event import event_of
 from airflow_provider_clarus.waiting.threads import in_thread
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from airflow_provider_clarus.exceptions import ClarusError, ClarusInputError, Cl
 from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.server import Sandbox
 from airflow_provider_clarus.triggers.document import ClarusDocumentTrigger
-from airflow_provider_clarus.waiting.event import document_of, settled_of
-from airflow_provider_clarus.waiting.event import event_of as told
+from airflow_provider_clarus.triggers.event import document_of, settled_of
+from airflow_provider_clarus.triggers.event import event_of as told
 from tests.integration.tasks import event_of, restored
 
 ERRORS = [item for name, item in vars(exceptions).items() if name.startswith("Clarus")]

@@ -10,7 +10,7 @@ from airflow_provider_clarus.operators.document import ClarusDownloadDocumentOpe
 from airflow_provider_clarus.operators.report import ClarusGenerateReportOperator
 from airflow_provider_clarus.sensors.document import ClarusDocumentSensor
 from airflow_provider_clarus.triggers.document import ClarusDocumentTrigger
-from airflow_provider_clarus.waiting.event import document_of
+from airflow_provider_clarus.triggers.event import document_of
 
 START = pendulum.datetime(2024, 1, 1)
 KEPT = [

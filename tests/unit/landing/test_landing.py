@@ -15,11 +15,11 @@ from airflow_provider_clarus.exceptions import (
     ClarusTransientError,
 )
 from airflow_provider_clarus.landing import _progress as progress
-from airflow_provider_clarus.landing._answers import Meaning, meaning
 from airflow_provider_clarus.landing._gcs import GCSWriter
 from airflow_provider_clarus.landing._progress import Progress
 from airflow_provider_clarus.landing._source import ObjectChangedError, Source
 from airflow_provider_clarus.landing._storage import ObjectOptions
+from airflow_provider_clarus.landing._url_refused import Meaning, meaning
 from airflow_provider_clarus.landing._urls import check_url, redirected, without_query
 from airflow_provider_clarus.landing.names import MAX_NAME, destination_path, safe_file_name
 

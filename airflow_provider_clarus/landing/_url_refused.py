@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tell what a storage's answer without the file means: an expired URL, a rate limit, a file that is gone."""
+"""Tell why a storage refused a download URL: it has expired, the file is gone, or a rate limit passes."""
 
 from __future__ import annotations
 
