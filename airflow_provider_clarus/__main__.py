@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m airflow_provider_clarus``: the command line before Airflow 3.2, which knows it as its own."""
+"""Run ``python -m airflow_provider_clarus``: the command line before Airflow 3.2, which has it as its own."""
 
 from __future__ import annotations
 

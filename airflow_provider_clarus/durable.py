@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Durable generation: what a task has asked Clarus for outlives its try, where Airflow can keep it (3.3+).
+"""Queue a report once: a retry goes on with the document that a failed try has queued (Airflow 3.3+).
 
 Before a report is asked for, the try writes down that it will be; after the answer, the document. So a retry
 knows one of three things: a document to go on with; that nothing was queued; or that an earlier try broke off

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One small tree of errors, so that a DAG, a test or a reader has a single root to catch.
+"""Define one small tree of errors: a single root to catch, and which of them a retry may help.
 
 ::
 

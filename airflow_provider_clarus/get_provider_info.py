@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Airflow reads about this provider through the entry point ``apache_airflow_provider``."""
+"""Describe this provider to Airflow, through the entry point ``apache_airflow_provider``."""
 
 from __future__ import annotations
 

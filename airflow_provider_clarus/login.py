@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m airflow_provider_clarus.login``: sign in as a report's owner, and get a connection for Airflow.
+"""Sign in as a report's owner, and get a connection for Airflow: ``python -m airflow_provider_clarus.login``.
 
 The authorization code flow with PKCE (RFC 7636) over a redirect to this machine (RFC 8252). The connection
 goes to standard output, as JSON and as a URI, everything else to standard error.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an answer means, and when it is final: one table, for everybody who asks Clarus something.
+"""Tell what an answer means, and when it is final: one table, for everybody who asks Clarus something.
 
 Nothing here has a network or a clock. One answer becomes a :class:`Row` of :data:`TABLE` (:func:`row_of`),
 and the row an error of one class. What a *series* of such errors means is told by :func:`judge`, and

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A task at work: each failure names what it worked on; told to stop, it stops at once and leaves nothing.
+"""Stop a task at work at once, leaving nothing behind; and name in each failure what it worked on.
 
 On SIGTERM, Airflow 3 calls ``on_kill`` in the main thread, in the middle of whatever it does, and lets the
 task go on until SIGKILL follows some seconds later. So ``on_kill`` raises: what was under way is undone on

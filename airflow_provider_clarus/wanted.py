@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The report that a task wants: found by its name or id, and held against what the task passes.
+"""Find the report that a task wants by its name or id, and check what the task passes.
 
 What cannot be checked is generated all the same: a report is worth more than its check.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The report catalogue: which reports a user sees, and what their queries declare.
+"""Find reports by id or name in the catalogue, with the variables that their queries declare.
 
 *Documented*: the lists ``reports`` and ``report_queries``, their fields and their filters for names.
 *Inferred*: that a report's query can be asked for its text below the report, and that ``reports`` takes a

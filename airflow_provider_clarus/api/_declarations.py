@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The variables that a report query's text declares, and their types.
+"""Read the variables that a report query's text declares, and their types.
 
 GraphQL's variable definitions alone, by its grammar: what is selected below them is not looked at, and need
 not parse. graphql-core would do, but takes longer to import than all of this package in a task.

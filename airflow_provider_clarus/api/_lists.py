@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lists ``reports`` and ``report_queries``: this package's queries for them, read page by page."""
+"""Read the lists ``reports`` and ``report_queries`` page by page: this package's queries for them."""
 
 from __future__ import annotations
 

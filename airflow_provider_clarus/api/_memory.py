@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was learnt of a server's catalogue, for the next task too: each is a process of its own.
+"""Remember what was learnt of a server's catalogue, for the next task too: each is a process of its own.
 
 Kept is how the server lets itself be asked, and never what it answers: that is read anew each time. A file
 that is lost, or makes no sense, costs a few requests.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a server lets itself be asked for documents, as far as it is learnt: pure, with times passed in."""
+"""Learn how a server lets itself be asked for documents: pure, with times passed in."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Clarus API: every URL and header of this package stands here."""
+"""Call the Clarus API: every URL and header of this package stands here."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The list of a tenant's documents: this package's one GraphQL query, and the filters it is asked with.
+"""Read the list of a tenant's documents: this package's one GraphQL query, and its filters.
 
 *Inferred*: that ``DocumentFilterType`` has ``id``, as the filters of other lists do; how large a page may be.
 What a server refuses is learnt from facts, for a while: from introspection, or from the same question refused

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the API answers, parsed once, at the edge; and the one rule for when waiting is over."""
+"""Parse what the API answers, once, at the edge; and tell when waiting is over."""
 
 from __future__ import annotations
 

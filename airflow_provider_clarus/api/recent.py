@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which documents were made lately: what a person looks for when nobody knows whether Clarus has acted.
+"""List the documents that were made lately: for when nobody knows whether Clarus has acted.
 
 A document tells nothing of its report, so these are all reports of the tenant, whoever has asked for them.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reports and what they ask: as the lists show them, and how a new one is made."""
+"""Parse reports and their queries as the lists show them, and build a new one."""
 
 from __future__ import annotations
 

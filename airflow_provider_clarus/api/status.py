@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The statuses of a document; apart from the models, so that the sandbox can have them without Airflow."""
+"""Name the statuses of a document; apart from the models, for the sandbox has them without Airflow."""
 
 from __future__ import annotations
 

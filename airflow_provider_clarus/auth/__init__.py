@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tokens (OAuth 2.0): how they are got, kept and renewed."""
+"""Get, keep and renew tokens (OAuth 2.0)."""
 
 __all__ = ["state_folder", "token_request", "tokens"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a client says who it is to a token endpoint (RFC 6749, 2.3.1), and which way a server takes.
+"""Authenticate a client to a token endpoint (RFC 6749, 2.3.1), in the way that a server takes.
 
 In the body, all servers take any secret alike that take it there at all. In the header some want both parts
 form-encoded, as the RFC says, and others as they are; where neither has a special letter, that is the same.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What went wrong with asking for a token, told to the others: they need not find out for themselves."""
+"""Share a failed token request with the others, who need not find out for themselves."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long somebody waits until others have done with asking for a token."""
+"""Bound how long somebody waits until others have done with asking for a token."""
 
 from __future__ import annotations
 

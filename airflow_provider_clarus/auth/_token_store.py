@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A place where the processes of one machine and user share a token.
+"""Store a token where the processes of one machine and user share it.
 
 Every Airflow task is a process of its own. Without this, ten thousand tasks are ten thousand token requests.
 A stored token is encrypted under the credentials that obtained it, so the file tells nothing to whoever has

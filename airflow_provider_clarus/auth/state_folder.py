@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The user's own folder for what outlives a process, and files in it that are there whole or not at all."""
+"""Keep what outlives a process in the user's own folder, in files that are there whole or not at all."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One token, asked for at the token endpoint (RFC 6749), whichever grant it is for.
+"""Request one token at the token endpoint (RFC 6749), whichever grant it is for.
 
 The requests are those of ``requests-oauthlib``. Its parser of answers takes more for granted than servers
 keep to (that a lifetime is a whole number, a scope the one that was asked for), so answers are read here.

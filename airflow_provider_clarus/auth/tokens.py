@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bearer token: fetched once per lifetime, ahead of its end, by one thread of one process at a time."""
+"""Renew the bearer token ahead of its expiry, once per lifetime, by one thread of one process at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line: ``airflow clarus`` (Airflow 3.2 and later), or ``python -m airflow_provider_clarus``."""
+"""Run the command line: ``airflow clarus`` (Airflow 3.2+), or ``python -m airflow_provider_clarus``."""
 
 __all__ = ["commands", "definition"]

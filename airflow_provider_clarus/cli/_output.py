@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a command prints: its results to standard output, all else to standard error."""
+"""Print a command's results to standard output, and all else to standard error."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A DAG for a report, ready to paste."""
+"""Write a DAG for a report, ready to paste."""
 
 from __future__ import annotations
 

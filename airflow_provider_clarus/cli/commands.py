@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the commands do. Each takes the options that :mod:`~airflow_provider_clarus.cli.definition` lists."""
+"""Run the commands. Each takes the options that :mod:`~airflow_provider_clarus.cli.definition` lists."""
 
 from __future__ import annotations
 

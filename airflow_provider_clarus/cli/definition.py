@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the command line offers. Airflow reads it with each command of its own, so nothing else is loaded."""
+"""Define the commands and options. Airflow reads this with each command of its own: it loads nothing."""
 
 from __future__ import annotations
 

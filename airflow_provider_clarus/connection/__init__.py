@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an Airflow connection of type ``clarus`` means, and the form that enters it."""
+"""Read an Airflow connection of type ``clarus``, and define the form that enters it."""
 
 __all__ = ["connection", "form"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The connection form: one table, from which each version of Airflow gets it in its own way.
+"""Define the connection form in one table, from which each version of Airflow gets it in its own way.
 
 Imported whenever Airflow lists its providers, so this module imports nothing that is not light.
 """

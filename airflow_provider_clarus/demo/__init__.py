@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A throw-away Airflow, from a clone or from the wheel: for the demo and the system tests."""
+"""Start a throw-away Airflow, from a clone or from the wheel: for the demo and the system tests."""
 
 __all__ = ["airflow_api", "local_airflow", "processes"]

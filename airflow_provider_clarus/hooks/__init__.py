@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Airflow's connections, and the one to Clarus."""
+"""Fetch Airflow's connections, and open the one to Clarus."""
 
 __all__ = ["clarus", "connections"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Airflow's masking of secrets in logs, from wherever this version has it."""
+"""Mask secrets in Airflow's logs, with what this version has for it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The hook: an Airflow connection of type ``clarus`` turned into a client."""
+"""Turn an Airflow connection of type ``clarus`` into a client: the hook."""
 
 from __future__ import annotations
 

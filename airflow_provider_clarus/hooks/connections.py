@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Airflow's connections, fetched so that one which cannot be had is an error, and never a default.
+"""Fetch Airflow's connections, so that one which cannot be had is an error, and never a default.
 
 While Airflow's database or API is away, its SDK says of every connection that it is not defined
 (apache/airflow 71307), as it does of a misspelt one. Nobody can tell the two apart, so both may pass.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The body of an answer, read within a bound, whatever becomes of it."""
+"""Read the body of an answer within a bound, whatever becomes of it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers before the answer: 102 and 103 announce one that is still to come (RFC 9110, 15.2)."""
+"""Read over answers before the answer: 102 and 103 announce one to come (RFC 9110, 15.2)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an HTTP answer that is not a success means: the server's words, and which error they are."""
+"""Explain an HTTP answer that is not a success: the server's words, and which error they are."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When a call is tried again, and after how long: jittered and growing, or as the server asks."""
+"""Retry a call after a jittered, growing backoff, or as the server's ``Retry-After`` asks."""
 
 from __future__ import annotations
 

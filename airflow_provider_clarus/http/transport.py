@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How requests to the API and the token endpoint travel: bounded in time and size, and never redirected."""
+"""Send requests to the API and the token endpoint: bounded in time and size, and never redirected."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which addresses no file is served at: pure rules, for what a URL says and for what was connected to."""
+"""Refuse addresses at which no file is served: pure rules, for a URL and for what was connected to."""
 
 from __future__ import annotations
 

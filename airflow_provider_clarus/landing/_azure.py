@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Azure Blob Storage: blocks that are staged, then committed as a list.
+"""Write to Azure Blob Storage: blocks that are staged, then committed as a list.
 
 https://learn.microsoft.com/rest/api/storageservices/put-block
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bytes behind a presigned URL, in order, over as many connections as it takes.
+"""Download the bytes behind a presigned URL, in order, over as many connections as it takes.
 
 The URL is the only credential here, and it stays here: no message, exception or log line carries its query
 string. Nothing of Clarus is sent along: no bearer token, no tenant header, no cookie, no ``.netrc`` entry.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A file on this machine, or on what is mounted here: a temporary one beside it, then a rename or a link."""
+"""Write a file on this machine, or on what is mounted here: a temporary one, then a rename or a link."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Google Cloud Storage: a resumable upload, of which nothing shows before its last request.
+"""Write to Google Cloud Storage: a resumable upload, of which nothing shows before its last request.
 
 https://cloud.google.com/storage/docs/performing-resumable-uploads#chunked-upload
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bodies that a storage packed, and files that land packed: both as streams, both gzip."""
+"""Unpack bodies that a storage packed, and pack files that land packed: both as streams, both gzip."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A page instead of the file: "We will be back soon", with status 200."""
+"""Recognize a page instead of the file: "We will be back soon", with status 200."""
 
 from __future__ import annotations
 

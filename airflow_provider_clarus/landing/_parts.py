@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Objects that go up in parts which nobody sees, side by side, and that one request makes of them.
+"""Upload objects in parts which nobody sees, side by side, and that one request makes of them.
 
 The ``open`` of s3fs and of adlfs uploads one part after another; and adlfs publishes what it has when the
 file is closed or collected.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a transfer is told in the task log."""
+"""Tell how a transfer goes in the task log."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a presigned URL is asked for: exactly as it was given, and only where files are served.
+"""Ask for a presigned URL exactly as it was given, and only where files are served.
 
 ``requests`` and ``urllib3`` make URLs prettier, each version in its own way: ``//a``, ``/./a``, ``/a/../b``
 and ``%2f`` come out as another key, of which the storage says that it is gone, or not signed so.

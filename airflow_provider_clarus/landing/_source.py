@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a storage's answers say about an object, and whether they are still about the same one."""
+"""Read what a storage's answers say about an object, and whether they are still about the same one."""
 
 from __future__ import annotations
 

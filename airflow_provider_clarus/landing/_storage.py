@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What landing asks of a storage: one module for each, named here."""
+"""Define what landing asks of a storage: one module for each, named here."""
 
 from __future__ import annotations
 

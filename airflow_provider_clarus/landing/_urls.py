@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which download URLs are followed, and how they are kept out of every text."""
+"""Check which download URLs are followed, and keep them out of every text."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A destination as Airflow opens it: an ``ObjectStoragePath``, where its library is installed."""
+"""Open a destination as Airflow does: an ``ObjectStoragePath``, where its library is installed."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Landing: a presigned URL's file, in object storage, whole and verified or not at all.
+"""Land a presigned URL's file in object storage, whole and verified or not at all.
 
 Nothing here knows Clarus or its tokens; :func:`land` is given a function that asks for a URL.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a task wants to land: where, over what, and with what beside it."""
+"""Settle what a task wants to land: where, over what, and with what beside it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A link from a landing task to its object, in Airflow's UI."""
+"""Link a landing task to its object, in Airflow's UI."""
 
 from __future__ import annotations
 

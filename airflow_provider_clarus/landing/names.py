@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a document lands: pure rules for destinations and file names."""
+"""Name the place where a document lands: pure rules for destinations and file names."""
 
 from __future__ import annotations
 

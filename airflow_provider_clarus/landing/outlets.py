@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What landed, told to the task and to the assets that it declares as its outlets."""
+"""Tell what landed to the task, and to the assets that it declares as its outlets."""
 
 from __future__ import annotations
 

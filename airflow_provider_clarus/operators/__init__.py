@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a task does with Clarus."""
+"""Generate reports, and download documents: the operators."""
 
 __all__ = ["document", "report"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The operator that lands a document's file in object storage."""
+"""Land a document's file in object storage: the operator."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The operator that queues the generation of a report."""
+"""Queue the generation of a report: the operator."""
 
 from __future__ import annotations
 

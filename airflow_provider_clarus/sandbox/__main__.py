@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m airflow_provider_clarus.sandbox``: serve until Ctrl-C."""
+"""Serve until Ctrl-C: ``python -m airflow_provider_clarus.sandbox``."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The API origin: who may call, and the REST calls."""
+"""Serve the API origin: who may call, and the REST calls."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a query costs by graphql-ruby's measure: one for each field, times the page size *asked for*."""
+"""Count what a query costs by graphql-ruby's measure: one a field, times the page size *asked for*."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ``POST /api/reports`` takes, by the API page."""
+"""Check what ``POST /api/reports`` takes, by the API page."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the filters of GraphQL's lists mean: ``{"status": {"in": ["queued"]}, "id": {"gt": "5"}}``."""
+"""Apply the filters of GraphQL's lists: ``{"status": {"in": ["queued"]}, "id": {"gt": "5"}}``."""
 
 from __future__ import annotations
 

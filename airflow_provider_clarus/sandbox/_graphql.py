@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``POST /graphql``: a real schema, so that a wrong query is refused in the words of a real server."""
+"""Serve ``POST /graphql``: a real schema, so that a wrong query is refused in a real server's words."""
 
 from __future__ import annotations
 

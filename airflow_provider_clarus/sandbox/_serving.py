@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""uvicorn, taught to stop at once and to let a fault at its connections."""
+"""Run uvicorn so that it stops at once, and lets a fault at its connections."""
 
 from __future__ import annotations
 

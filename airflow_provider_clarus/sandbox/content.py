@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bytes of a generated file, the same for every read, made only when they are read."""
+"""Make the bytes of a generated file when they are read, the same for every read."""
 
 from __future__ import annotations
 

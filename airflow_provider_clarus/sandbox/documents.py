@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sandbox's state: reports and the documents that come of them.
+"""Keep the sandbox's state: reports and the documents that come of them.
 
 Nothing runs in the background: a status is computed from the clock when it is asked for.
 """

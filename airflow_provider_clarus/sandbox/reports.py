@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a sandbox report is and does: set by a test, read by everything else."""
+"""Define what a sandbox report is and does: set by a test, read by everything else."""
 
 from __future__ import annotations
 

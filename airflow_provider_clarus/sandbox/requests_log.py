@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was asked of the sandbox, for tests to read."""
+"""Log what was asked of the sandbox, for tests to read."""
 
 from __future__ import annotations
 

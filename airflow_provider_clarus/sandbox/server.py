@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sandbox: two HTTP servers in a thread, and the handles by which a test steers them."""
+"""Run the sandbox: two HTTP servers in a thread, and the handles by which a test steers them."""
 
 from __future__ import annotations
 

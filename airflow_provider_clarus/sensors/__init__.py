@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a task waits for."""
+"""Wait for documents: the sensor."""
 
 __all__ = ["document"]

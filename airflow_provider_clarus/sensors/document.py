@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sensor that waits until a document can be downloaded."""
+"""Wait until a document can be downloaded: the sensor."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The operator that does it all in one task: generate, wait, land."""
+"""Generate a report, wait for it and land its file, in one task: the operator."""
 
 from __future__ import annotations
 

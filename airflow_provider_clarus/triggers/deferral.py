@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a task waits: in its worker, or deferred, in the triggerer; and until when."""
+"""Defer a task's wait to the triggerer, or wait in the worker; and until when: its timeout."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The trigger that waits for one document, and the event that it sends to the task."""
+"""Wait for one document in the triggerer, and send the task an event: the trigger."""
 
 from __future__ import annotations
 

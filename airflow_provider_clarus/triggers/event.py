@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a trigger's event says of a wait that is over, version 1, in plain JSON values.
+"""Write and read a trigger's event, which tells of a wait that is over: version 1, in plain JSON values.
 
 ``{"version": 1, "document": {"id", "status", "file_name", "file_type"}}``, or
 ``{"version": 1, "error": {"kind", "message", …}}``, in which the facts of

@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Report variables: from what a DAG says to what the API takes."""
+"""Turn what a DAG says into report variables, as the API takes them."""
 
 __all__ = ["declared", "relative", "run", "settle", "values", "windows"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Variables held against what a report's query declares: names, and what each type takes.
+"""Check variables against what a report's query declares: names, and what each type takes.
 
 Clarus is not known to refuse a name that a report does not declare: it may ignore it, and answer with the
 window that is stored in the report. So it is refused here.

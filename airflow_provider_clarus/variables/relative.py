@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Relative expressions, such as ``3 days ago``: recognized, and refused where they would be wrong.
+"""Recognize relative expressions, such as ``3 days ago``, and refuse them where they would be wrong.
 
 The server reads them when it generates a report, counting from that moment. In a backfill, a catch-up, a
 late or a cleared run that is not the moment that the run is for. They are not translated into dates here:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The variables of one run of a task: what the DAG passes, the run's window, and what a late run refuses."""
+"""Collect the variables of one run of a task: from the DAG and the run's window; refuse what is late."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a DAG hands over, settled once: each argument as the plain value that it means, or an error.
+"""Settle each argument of a DAG once, as the plain value that it means, or raise an error.
 
 An operator calls these first, before anything is sent. An argument may be a plain value, a template's text,
 what a native template made, an XCom, or a mapped value; what nobody has resolved is refused by its name.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Report variables: what a DAG says (dates, moments, ids) as the list of strings that the API takes.
+"""Convert report variables (dates, moments, ids) to the list of strings that the API takes.
 
 Times are sent as ISO 8601 with an offset, which the server's parser reads exactly. The naive form of the API
 page's example is misread by some of its releases on days when the clocks change: it goes only to a connection

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which documents of a tenant are asked about next, and which together."""
+"""Choose which documents of a tenant are asked about next, and which together."""
 
 from __future__ import annotations
 

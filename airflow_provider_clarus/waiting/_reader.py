@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading through one Airflow connection from an event loop: one client, seen as each tenant."""
+"""Read through one Airflow connection from an event loop: one client, seen as each tenant."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The few requests that are under way at a time, and whom they keep from being asked."""
+"""Limit the requests that are under way at a time, and whom they keep from being asked."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One tenant in the shared poller: who waits there, and how it has fared, whatever goes on at others."""
+"""Poll for one tenant in the shared poller, whatever goes on at others; rest after failures (backoff)."""
 
 from __future__ import annotations
 

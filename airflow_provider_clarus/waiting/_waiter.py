@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One trigger's wait for one document: settled by the shared poller, or at its deadline by itself."""
+"""Wait for one document for one trigger: settled by the shared poller, or by itself at its deadline."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the looks of a rescheduled sensor know of each other, where Airflow can keep it (3.3 and later)."""
+"""Remember between the looks of a rescheduled sensor, where Airflow can (3.3 and later)."""
 
 from __future__ import annotations
 

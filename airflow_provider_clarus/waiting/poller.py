@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shared waiting: one poller per event loop and connection asks about all documents that are waited for.
+"""Poll for all documents that are waited for: one shared poller per event loop and connection.
 
 A triggerer runs all its triggers in one event loop. Each of ours hands its document to the poller of its
 connection, which asks Clarus about up to 100 of a tenant's documents in one request, in threads of its own, a

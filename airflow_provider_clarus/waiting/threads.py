@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Blocking calls beside an event loop, in threads that nobody waits for at the end of the process.
+"""Run blocking calls beside an event loop, in threads that nobody waits for when the process ends.
 
 The loop's default executor has few threads, which all triggers share; and those of any ``ThreadPoolExecutor``
 are joined when Python ends, so that one hung request would keep a triggerer from stopping.

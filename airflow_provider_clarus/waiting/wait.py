@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A task's wait for a document: looked at in the worker, or handed to the triggerer."""
+"""Wait for a document in a worker, up to a timeout, or hand the wait to the triggerer."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One document that is waited for, wherever it is looked at from: a worker or the triggerer."""
+"""Watch one document, wherever it is looked at from: a worker or the triggerer."""
 
 from __future__ import annotations
 

@@ -41,3 +41,14 @@ def test_what_is_private_to_a_room_stays_in_it(module: Path) -> None:
         parts = [*source.split(".")[1:], name]
         hidden = [part for part in parts if part.startswith("_") and part != "__version__"]
         assert not hidden or parts[0] == room_of(module), f"{module} imports {source}.{name}"
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_says_first_what_it_does_as_a_command(module: Path) -> None:
+    # Of functions, ruff's D401 asks the same.
+    docstring = ast.get_docstring(ast.parse(module.read_text())) or ""
+    summary = docstring.partition("\n")[0]
+    first = summary.partition(" ")[0].rstrip(",:")
+    assert first.isalpha(), summary
+    assert not first.endswith(("s", "ing")), summary
+    assert first not in ("A", "An", "One", "The", "What", "When", "Where", "Which", "How"), summary
