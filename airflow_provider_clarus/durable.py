@@ -27,7 +27,7 @@ from airflow_provider_clarus.exceptions import (
     ClarusOutcomeUnknownError,
     ClarusTransientError,
 )
-from airflow_provider_clarus.policy import MISSING_GRACE
+from airflow_provider_clarus.policy.patience import MISSING_GRACE
 from airflow_provider_clarus.receipts import Receipts
 
 if TYPE_CHECKING:

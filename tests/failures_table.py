@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from airflow_provider_clarus.policy import MISSING_GRACE, TABLE, Call, Patience, Row
+from airflow_provider_clarus.policy.answers import TABLE, Call, Row
+from airflow_provider_clarus.policy.patience import MISSING_GRACE, Patience, patience_for
 
 PAGE = Path(__file__).parent.parent / "docs" / "failures-table.md"
 
 HEAD = f"""# What is final, and what passes
 
-Made from `airflow_provider_clarus/policy.py` by `python -m tests.failures_table`; a test holds it to that.
+Made from `airflow_provider_clarus/policy/` by `python -m tests.failures_table`; a test holds it to that.
 
 The first row that fits an answer is the one. *Later* is never final: a wait goes on until its own deadline,
 and a call is retried. A refusal of a read is final when the same question was refused so many times in a row,
@@ -38,7 +39,7 @@ def _line(row: Row) -> str:
         row.statuses.replace(" ", ", ") or "any",
         "; ".join(said.value for said in row.said) if len(row.said) < 5 else "anything else",
         row.refuses.value,
-        _final_after({call: row.patience(call) for call in row.calls}),
+        _final_after({call: patience_for(row, call) for call in row.calls}),
         f"`{row.error.__name__}`" + (", may have acted" if row.may_have_acted else ""),
         row.remedy,
     )

@@ -36,7 +36,7 @@ from airflow_provider_clarus.http.responses import (
     json_of,
 )
 from airflow_provider_clarus.http.retries import retrying
-from airflow_provider_clarus.policy import Call
+from airflow_provider_clarus.policy.answers import Call
 from airflow_provider_clarus.variables.settle import positive_id
 
 log = logging.getLogger(__name__)

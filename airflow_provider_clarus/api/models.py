@@ -12,7 +12,7 @@ from airflow_provider_clarus.exceptions import (
     ClarusNotFoundError,
     ClarusReportFailedError,
 )
-from airflow_provider_clarus.policy import MISSING_GRACE as MISSING_GRACE
+from airflow_provider_clarus.policy.patience import MISSING_GRACE as MISSING_GRACE
 from airflow_provider_clarus.variables.settle import positive_id
 
 

@@ -21,7 +21,7 @@ from airflow_provider_clarus.connection.connection import ClarusConnection, is_o
 from airflow_provider_clarus.exceptions import ClarusAuthError, ClarusError, ClarusTransientError
 from airflow_provider_clarus.http import transport
 from airflow_provider_clarus.http.responses import retry_after, server_words
-from airflow_provider_clarus.policy import Call, Said, is_own_error, row_of
+from airflow_provider_clarus.policy.answers import Call, Said, is_own_error, row_of
 
 if TYPE_CHECKING:
     from requests_oauthlib import OAuth2Session

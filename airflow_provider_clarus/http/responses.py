@@ -14,7 +14,7 @@ from typing import Any
 import requests
 
 from airflow_provider_clarus.exceptions import ClarusError, ClarusTransientError
-from airflow_provider_clarus.policy import Call, Row, Said, is_invalid_query, is_own_error, row_of
+from airflow_provider_clarus.policy.answers import Call, Row, Said, is_invalid_query, is_own_error, row_of
 
 #: Characters of a server's words that a message shows.
 WORDS_LIMIT = 500

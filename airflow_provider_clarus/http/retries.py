@@ -12,7 +12,8 @@ from typing import TypeVar
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from airflow_provider_clarus.exceptions import ClarusError, ClarusTransientError
-from airflow_provider_clarus.policy import Call, Trouble
+from airflow_provider_clarus.policy.answers import Call
+from airflow_provider_clarus.policy.patience import Trouble
 
 T = TypeVar("T")
 

@@ -19,7 +19,7 @@ from airflow_provider_clarus.http._body import body_of
 from airflow_provider_clarus.http._deadline import POOLS, Deadline
 from airflow_provider_clarus.http.connections import ConnectingAdapter
 from airflow_provider_clarus.http.responses import shortened
-from airflow_provider_clarus.policy import Call, Said, causes, is_untrusted, row_of
+from airflow_provider_clarus.policy.answers import Call, Said, causes, is_untrusted, row_of
 
 #: Connections to one server that are kept open, for as many threads.
 KEPT_OPEN = 32

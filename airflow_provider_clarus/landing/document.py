@@ -14,7 +14,7 @@ from airflow_provider_clarus.landing._pages import Announced
 from airflow_provider_clarus.landing._storage import ObjectExistsError, storage_of
 from airflow_provider_clarus.landing.land import Landed, land
 from airflow_provider_clarus.landing.landing import DOCUMENT, REPORT, TENANT, Landing, result_of
-from airflow_provider_clarus.policy import Call
+from airflow_provider_clarus.policy.answers import Call
 
 if TYPE_CHECKING:
     from airflow_provider_clarus.api.models import Document

@@ -14,7 +14,7 @@ from airflow_provider_clarus.hooks.clarus import ClarusHook
 from airflow_provider_clarus.landing import landing
 from airflow_provider_clarus.landing.landing import LandedObjectLinks, Landing
 from airflow_provider_clarus.landing.outlets import tell
-from airflow_provider_clarus.policy import Call
+from airflow_provider_clarus.policy.answers import Call
 from airflow_provider_clarus.receipts import Receipts
 from airflow_provider_clarus.stopping import Stoppable
 from airflow_provider_clarus.variables import settle

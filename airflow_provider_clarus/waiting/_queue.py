@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from airflow_provider_clarus.api.documents import PAGE_SIZE
-from airflow_provider_clarus.policy import Call, Trouble
+from airflow_provider_clarus.policy.answers import Call
+from airflow_provider_clarus.policy.patience import Trouble
 from airflow_provider_clarus.waiting._waiter import Waiter
 
 #: Into so many parts a batch is divided that the server cannot answer: all of them can be asked at once.

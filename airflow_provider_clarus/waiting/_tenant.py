@@ -11,7 +11,8 @@ from functools import partial
 
 from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.exceptions import ClarusError, ClarusRejectedError, ClarusTransientError
-from airflow_provider_clarus.policy import Call, Trouble
+from airflow_provider_clarus.policy.answers import Call
+from airflow_provider_clarus.policy.patience import Trouble
 from airflow_provider_clarus.waiting import _waiter
 from airflow_provider_clarus.waiting._queue import PARTS, Queue, Wanted
 from airflow_provider_clarus.waiting._waiter import Waiter

@@ -9,7 +9,8 @@ import time
 from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.exceptions import ClarusError, ClarusTimeoutError
 from airflow_provider_clarus.hooks.clarus import ClarusHook
-from airflow_provider_clarus.policy import Call, Trouble
+from airflow_provider_clarus.policy.answers import Call
+from airflow_provider_clarus.policy.patience import Trouble
 from airflow_provider_clarus.waiting.watch import Watch
 
 log = logging.getLogger(__name__)

@@ -12,11 +12,11 @@ from typing import Any, TypeAlias
 import pytest
 from airflow.providers.common.compat.sdk import Connection
 
-from airflow_provider_clarus import policy
 from airflow_provider_clarus.api.client import ClarusClient
 from airflow_provider_clarus.connection.connection import ClarusConnection
 from airflow_provider_clarus.http import retries
 from airflow_provider_clarus.landing import document as landing_document
+from airflow_provider_clarus.policy.answers import patience
 from airflow_provider_clarus.sandbox.server import Sandbox
 from airflow_provider_clarus.waiting import _reader, _tenant, _waiter, poller
 from airflow_provider_clarus.waiting import wait as waiting_wait
@@ -62,8 +62,8 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is refused twice, within half a second, is final."""
-    for refused in policy.PATIENCE:
-        monkeypatch.setitem(policy.PATIENCE, refused, policy.Patience(2, 0.5))
+    for refused in patience.PATIENCE:
+        monkeypatch.setitem(patience.PATIENCE, refused, patience.Patience(2, 0.5))
 
 
 @pytest.fixture

@@ -27,7 +27,6 @@ from airflow.providers.common.compat.sdk import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_clarus import policy
 from airflow_provider_clarus.exceptions import (
     ClarusConfigError,
     ClarusError,
@@ -40,6 +39,7 @@ from airflow_provider_clarus.landing import document as landing_document
 from airflow_provider_clarus.landing.landing import Landing
 from airflow_provider_clarus.operators.document import ClarusDownloadDocumentOperator
 from airflow_provider_clarus.operators.report import ClarusGenerateReportOperator
+from airflow_provider_clarus.policy.answers import patience
 from airflow_provider_clarus.sandbox.faults import Fault
 from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.server import Sandbox
@@ -323,8 +323,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sandbox, P
         patch.setenv("AIRFLOW_CONN_CLARUS_EU", sandbox.connection_uri.replace("/acme", "/globex"))
         patch.setenv("AIRFLOW_CONN_AWS_DEFAULT", "aws://")
         patch.setattr(landing_document, "land_document", land_document)
-        for refused in policy.PATIENCE:
-            patch.setitem(policy.PATIENCE, refused, policy.AT_ONCE)
+        for refused in patience.PATIENCE:
+            patch.setitem(patience.PATIENCE, refused, patience.AT_ONCE)
         (landed,) = sandbox.add_documents(1, 7)
         sandbox.documents[landed].seconds = 0
         sandbox.add_documents(1, 7)

@@ -10,7 +10,7 @@ import requests
 
 from airflow_provider_clarus import exceptions
 from airflow_provider_clarus.http.responses import WORDS_LIMIT, error_for, retry_after, server_words
-from airflow_provider_clarus.policy import Call
+from airflow_provider_clarus.policy.answers import Call
 from airflow_provider_clarus.sandbox.faults import HTML_ERROR
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=timezone.utc)

@@ -20,21 +20,19 @@ from airflow_provider_clarus.exceptions import (
     ClarusReportFailedError,
     ClarusTransientError,
 )
-from airflow_provider_clarus.policy import (
-    PATIENCE,
+from airflow_provider_clarus.policy.answers import (
     READS,
     TABLE,
     Call,
     Refuses,
     Row,
     Said,
-    Trouble,
-    Verdict,
     is_invalid_query,
     is_own_error,
     is_untrusted,
     row_of,
 )
+from airflow_provider_clarus.policy.patience import PATIENCE, Trouble, Verdict
 from tests.failures_table import PAGE, page
 
 FINAL = {Refuses.SUBJECT: Verdict.DOCUMENT_FAILED}
