@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Receipts: what a try is about to publish, written down first, so that its retry knows it for its own.
+"""Write down what a try is about to publish, first, so that its retry knows it for its own: receipts.
 
 A try can land its file and be killed before Airflow hears of it. Its retry then finds an object where it may
 not replace one.

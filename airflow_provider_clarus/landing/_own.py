@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether an object is a task's own: landed by an earlier try, which was killed before it could say so."""
+"""Tell whether an object is a task's own: landed by an earlier try, killed before it could say so."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from airflow_provider_clarus.api.client import ClarusClient
 from airflow_provider_clarus.connection.connection import ClarusConnection
 from airflow_provider_clarus.http import retries
 from airflow_provider_clarus.landing import document as landing_document
-from airflow_provider_clarus.policy.answers import patience
+from airflow_provider_clarus.policy import patience
 from airflow_provider_clarus.sandbox.server import Sandbox
 from airflow_provider_clarus.waiting import _reader, _tenant, _waiter, poller
 from airflow_provider_clarus.waiting import wait as waiting_wait

@@ -51,4 +51,4 @@ def test_a_module_says_first_what_it_does_as_a_command(module: Path) -> None:
     first = summary.partition(" ")[0].rstrip(",:")
     assert first.isalpha(), summary
     assert not first.endswith(("s", "ing")), summary
-    assert first not in ("A", "An", "One", "The", "What", "When", "Where", "Which", "How"), summary
+    assert first not in ("A", "An", "One", "The", "What", "When", "Where", "Whether", "Which", "How"), summary

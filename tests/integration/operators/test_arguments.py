@@ -39,7 +39,7 @@ from airflow_provider_clarus.landing import document as landing_document
 from airflow_provider_clarus.landing.landing import Landing
 from airflow_provider_clarus.operators.document import ClarusDownloadDocumentOperator
 from airflow_provider_clarus.operators.report import ClarusGenerateReportOperator
-from airflow_provider_clarus.policy.answers import patience
+from airflow_provider_clarus.policy import patience
 from airflow_provider_clarus.sandbox.faults import Fault
 from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.server import Sandbox
