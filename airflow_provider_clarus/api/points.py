@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What this package takes a server for, although it is published nowhere: each point tried, and told.
+"""Try each point that this package takes a server for, although it is published nowhere, and tell it.
 
 Nothing is told that is a secret, or somebody's: no names, ids, addresses, and no words of the server's but
 those that programs read.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A report on a server, to be attached to an issue: each point that is published nowhere, as it was found."""
+"""Report on a server, to be attached to an issue: each point that is published nowhere, as it was found."""
 
 from __future__ import annotations
 
