@@ -20,12 +20,15 @@ READ = 8 * 1024 * 1024
 def own_result(path: ObjectStoragePath, found: Stored, receipts: Receipts, log: Any) -> dict[str, Any] | None:
     """Return what an earlier try was to return, if the object at ``path`` is the one that it has landed.
 
-    Told by its size, and by the metadata that name document and tenant; where it carries none, by its digest.
+    Told by its size, by the metadata that name document and tenant, where it carries any, and by its digest:
+    an earlier try may also have failed because the storage has other bytes than were sent.
     """
     result, metadata = receipts.read() or ({}, {})
     if result.get("uri") != str(path) or result["size"] != found.size:
         return None
-    if not (found.carries(metadata) if found.metadata else sha256_of(path) == result["sha256"]):
+    if found.metadata and not found.carries(metadata):
+        return None
+    if sha256_of(path) != result["sha256"]:
         return None
     log.info("%s is what an earlier try of this task has landed: there is nothing to do", path)
     # A writer sweeps what the killed one has left beside the object.

@@ -7,7 +7,6 @@ file is closed or collected.
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -65,14 +64,11 @@ class PartsWriter(ABC):
                 self._upload(len(self._buffer))
             self._wait(0)
             version = self._publish(self._parts)
-            md5 = None
         else:
-            body = bytes(self._buffer)
-            version = self._put_whole(body)
-            md5 = hashlib.md5(body, usedforsecurity=False).hexdigest()
+            version = self._put_whole(bytes(self._buffer))
         self._threads.shutdown()
         self._fs.invalidate_cache(f"{self._bucket}/{self._key}")
-        self._verify(version, md5)
+        self._verify(version)
 
     def discard(self) -> None:
         """Wait for the parts under way, and drop all of them."""
@@ -117,11 +113,8 @@ class PartsWriter(ABC):
         """Make the object of all its parts; return what :meth:`_verify` needs to know of it."""
 
     @abstractmethod
-    def _verify(self, version: Any, md5: str | None) -> None:
-        """Compare what the storage says of this version with what was sent; a role may be too small for that.
-
-        :param md5: hexadecimal, of an object that was put whole
-        """
+    def _verify(self, version: Any) -> None:
+        """Compare what the storage says of this version with what was sent; a role may not be told."""
 
     @abstractmethod
     def _drop(self) -> None:

@@ -22,16 +22,24 @@ class Progress:
         """Count ``count`` more bytes of ``size``, which is None where the server did not say."""
         self.done += count
         now = monotonic()
-        if now - self._said < EVERY:
+        # Of the last bytes is told when the file is where it belongs.
+        if now - self._said < EVERY or self.done == size:
             return
         self._said = now
-        share = f" of {size / 1e6:.1f} MB ({self.done / size:.0%})" if size else ""
-        self._log.info("Landed %.1f MB%s so far, %.1f MB/s", self.done / 1e6, share, self._rate(now))
+        share = f" of {amount(size)} ({self.done / size:.0%})" if size else ""
+        self._log.info("Received %s%s so far, %s/s", amount(self.done), share, amount(self._rate(now)))
 
     def summary(self) -> str:
         """``12.3 MB in 0.4 s (30.8 MB/s)``."""
         now = monotonic()
-        return f"{self.done / 1e6:.1f} MB in {now - self._started:.1f} s ({self._rate(now):.1f} MB/s)"
+        return f"{amount(self.done)} in {now - self._started:.1f} s ({amount(self._rate(now))}/s)"
 
     def _rate(self, now: float) -> float:
-        return self.done / 1e6 / max(now - self._started, 1e-3)
+        return self.done / max(now - self._started, 1e-3)
+
+
+def amount(count: float) -> str:
+    """Return so many bytes as a person reads them: ``12 B``, ``12.3 kB``, ``12.3 MB``."""
+    if count < 1e3:
+        return f"{count:.0f} B"
+    return f"{count / 1e3:.1f} kB" if count < 1e6 else f"{count / 1e6:.1f} MB"

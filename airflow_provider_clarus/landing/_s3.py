@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -120,7 +121,13 @@ class S3Writer(PartsWriter):
     PARTS = 10_000
     _upload_id: str | None = None
 
+    def __init__(self, fs: Any, path: str, options: ObjectOptions) -> None:
+        super().__init__(fs, path, options)
+        #: Bytes and MD5 of each part that was sent, by its number.
+        self._sent: dict[int, tuple[int, bytes]] = {}
+
     def _put_whole(self, body: bytes) -> Any:
+        self._note(1, body)
         with self._conditions() as conditions:
             return self._call("put_object", Body=body, **_arguments(self._options), **conditions)
 
@@ -133,7 +140,11 @@ class S3Writer(PartsWriter):
                     self._call("abort_multipart_upload", UploadId=upload["UploadId"])
         self._upload_id = self._call("create_multipart_upload", **_arguments(self._options))["UploadId"]
 
+    def _note(self, number: int, part: bytes) -> None:
+        self._sent[number] = len(part), hashlib.md5(part, usedforsecurity=False).digest()
+
     def _put_part(self, number: int, part: bytes) -> dict[str, Any]:
+        self._note(number, part)
         answer = self._call(
             "upload_part",
             UploadId=self._upload_id,
@@ -156,7 +167,7 @@ class S3Writer(PartsWriter):
                 **conditions,
             )
 
-    def _verify(self, version: Any, md5: str | None) -> None:
+    def _verify(self, version: Any) -> None:
         try:
             head = self._call("head_object", **self._chosen("RequestPayer", "ExpectedBucketOwner"))
         except PermissionError:
@@ -164,27 +175,38 @@ class S3Writer(PartsWriter):
             return
         except FileNotFoundError:
             raise OSError(f"S3 took {self._name}, and has no such object") from None
-        if head["ETag"] != version["ETag"]:
+        has = Stored(head["ContentLength"], head.get("Metadata", {}))
+        if head["ETag"] != version["ETag"] and not has.carries(self._options.metadata):
             if head["LastModified"] >= _date(version):
                 # Another task has landed there since.
                 return
             raise OSError(f"S3 took {self._name}, and still has the older object")
         if head["ContentLength"] != self._size:
             raise OSError(f"S3 has {head['ContentLength']} bytes of {self._name}, and {self._size} were sent")
-        if md5 and head["ETag"].strip('"') != md5 and self._is_damaged(head, md5):
+        if head["ETag"].strip('"') != self._etag() and self._is_damaged(head):
             raise OSError(f"S3 has other bytes than were sent to {self._name}")
 
-    def _is_damaged(self, head: Any, md5: str) -> bool:
-        """Read a small object back where its ETag is no MD5 of it, as that of an encrypted one."""
-        import hashlib
+    def _etag(self) -> str:
+        """Return the ETag that S3 gives to an object which it does not encrypt with a key of somebody's."""
+        sums = [md5 for _, (_, md5) in sorted(self._sent.items())]
+        if not self._upload_id:
+            return sums[0].hex()
+        return f"{hashlib.md5(b''.join(sums), usedforsecurity=False).hexdigest()}-{len(sums)}"
 
+    def _is_damaged(self, head: Any) -> bool:
+        """Read the object back, part by part, where its ETag is another one: not all servers use MD5."""
         if "aws:kms" in head.get("ServerSideEncryption", ""):
             return False
-        try:
-            body = self._fs.cat_file(self._name)
-        except OSError:
-            return False
-        return bool(hashlib.md5(body, usedforsecurity=False).hexdigest() != md5)
+        start = 0
+        for _, (size, md5) in sorted(self._sent.items()):
+            try:
+                body = self._fs.cat_file(self._name, start=start, end=start + size) if size else b""
+            except OSError:
+                return False
+            if hashlib.md5(body, usedforsecurity=False).digest() != md5:
+                return True
+            start += size
+        return False
 
     def _drop(self) -> None:
         if self._upload_id:

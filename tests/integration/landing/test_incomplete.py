@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -16,9 +16,12 @@ import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_clarus.landing import _gcs as gcs
+from airflow_provider_clarus.landing._storage import ObjectOptions
 from airflow_provider_clarus.landing.land import land
 
+from .conftest import Destination
 from .origin import Origin
+from .proxy import LyingProxy
 from .stores import gcs_connection
 
 MIB = 1024 * 1024
@@ -93,3 +96,60 @@ def test_what_google_has_not_kept_has_not_landed(
         monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", gcs_connection(endpoint))
         with pytest.raises(OSError, match=message):
             land(lambda: origin.url, ObjectStoragePath(f"gs://{name}@b/k"), log=logging.getLogger("test"))
+
+
+@pytest.fixture
+def lying(destination: Destination, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
+    """The same destination, behind a proxy that lies."""
+    store = destination.store
+    if store.name not in ("moto", "seaweedfs", "azurite"):
+        pytest.skip("a file system tells no lies here; Google has tests of its own")
+
+    @contextmanager
+    def lying(lie: str) -> Iterator[tuple[Destination, LyingProxy]]:
+        assert store.connection
+        with LyingProxy(store.endpoint, lie) as proxy:
+            name = f"lying{proxy.url.rpartition(':')[2].partition('/')[0]}"
+            monkeypatch.setenv(
+                f"AIRFLOW_CONN_{name.upper()}", store.connection.replace(store.endpoint, proxy.url)
+            )
+            yield Destination(store, destination.folder.replace(f"{store.name}@", f"{name}@")), proxy
+
+    return lying
+
+
+@pytest.mark.parametrize("size", [9, 20 * MIB])
+@pytest.mark.parametrize("lie", ["changes", "cuts", "tells less", "shows nothing"])
+def test_what_s3_and_azure_have_not_kept_has_not_landed(
+    lying: Callable[[str], Any], destination: Destination, lie: str, size: int
+) -> None:
+    if (destination.store.name, lie) in (
+        ("seaweedfs", "changes"),
+        ("seaweedfs", "cuts"),
+        ("azurite", "cuts"),
+    ):
+        pytest.skip("the signature holds it, which this server checks")
+    message = r"(?i)other bytes|bytes of .* were sent|has no such object|does not show it|md5"
+    with lying(lie) as (behind, _), Origin(os.urandom(size)) as origin:
+        for options in (ObjectOptions(), ObjectOptions(metadata={"clarusdocument": "7"})):
+            with pytest.raises(Exception, match=message):
+                behind.land(lambda: origin.url, options=options)
+
+
+@pytest.mark.parametrize("size", [9, 20 * MIB])
+def test_an_object_whose_etag_is_no_md5_is_read_back(
+    lying: Callable[[str], Any], destination: Destination, size: int
+) -> None:
+    with lying("names it otherwise") as (behind, proxy), Origin(os.urandom(size)) as origin:
+        behind.land(lambda: origin.url, options=ObjectOptions(metadata={"clarusdocument": "7"}))
+        assert destination.shown() == {"report.csv": origin.body}
+        assert bool(proxy.read_back) == (destination.store.name != "azurite")
+
+
+@pytest.mark.parametrize("size", [9, 20 * MIB])
+def test_an_honest_store_is_not_read_back(
+    lying: Callable[[str], Any], destination: Destination, size: int
+) -> None:
+    with lying("nothing") as (behind, proxy), Origin(os.urandom(size)) as origin:
+        behind.land(lambda: origin.url)
+        assert not proxy.read_back

@@ -313,8 +313,8 @@ def test_progress_is_told_every_few_seconds(clock: list[float], caplog: pytest.L
         clock[0] = now
         shown.add(1_000_000, 22_000_000)
     assert caplog.messages == [
-        "Landed 5.0 MB of 22.0 MB (23%) so far, 1.0 MB/s",
-        "Landed 10.0 MB of 22.0 MB (45%) so far, 1.0 MB/s",
+        "Received 5.0 MB of 22.0 MB (23%) so far, 1.0 MB/s",
+        "Received 10.0 MB of 22.0 MB (45%) so far, 1.0 MB/s",
     ]
     assert shown.summary() == "11.0 MB in 11.0 s (1.0 MB/s)"
 
@@ -324,7 +324,28 @@ def test_progress_without_a_size_has_no_percent(clock: list[float], caplog: pyte
     shown = Progress(logging.getLogger("test"))
     clock[0] = 6
     shown.add(1_000_000, None)
-    assert caplog.messages == ["Landed 1.0 MB so far, 0.2 MB/s"]
+    assert caplog.messages == ["Received 1.0 MB so far, 166.7 kB/s"]
+
+
+def test_the_last_bytes_are_told_when_they_have_landed(
+    clock: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    shown = Progress(logging.getLogger("test"))
+    clock[0] = 60
+    shown.add(900, 900)
+    assert not caplog.messages
+
+
+@pytest.mark.parametrize(
+    ("size", "told"),
+    [(0, "0 B"), (1, "1 B"), (999, "999 B"), (1000, "1.0 kB"), (48_213, "48.2 kB"), (4_300_000, "4.3 MB")],
+)
+def test_small_files_have_a_size(clock: list[float], size: int, told: str) -> None:
+    shown = Progress(logging.getLogger("test"))
+    shown.add(size, size)
+    clock[0] = 2
+    assert shown.summary().startswith(f"{told} in 2.0 s (")
 
 
 def test_a_bucket_that_shows_an_object_in_the_making_is_refused() -> None:
