@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from mimetypes import guess_type
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_clarus.receipts import Receipts
 
+log = logging.getLogger(__name__)
+
 #: The arguments of a task that lands a file, all of them templated, and ``file_name``, which is known when it
 #: has run.
 TEMPLATE_FIELDS = (
@@ -32,6 +35,7 @@ TEMPLATE_FIELDS = (
     "compression",
     "file_name",
 )
+
 #: What becomes of an object that is there already.
 IF_EXISTS = ("replace", "fail", "skip")
 COMPRESSIONS = ("gzip",)
@@ -132,7 +136,7 @@ class Landing:
             if_absent=self.if_exists != "replace",
         )
 
-    def already_there(self, receipts: Receipts, log: Any) -> dict[str, Any] | None:
+    def already_there(self, receipts: Receipts) -> dict[str, Any] | None:
         """Look before anything is generated, and return the result of a task that has nothing to do.
 
         One request; none where the destination's name, or ``if_exists``, does not ask for it.

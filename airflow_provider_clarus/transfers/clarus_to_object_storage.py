@@ -128,7 +128,7 @@ class ClarusReportToObjectStorageOperator(Stoppable, GoesOn, BaseOperator):
         settled = self._settled()
         place = Landing(**settled["landing"])
         place.check_connection()
-        if there := place.already_there(Receipts(context), self.log):
+        if there := place.already_there(Receipts(context)):
             return tell(self, context, there)
         variables = wanted.variables(context)
         settled |= {"subdomain": wanted.hook.client.connection.tenant, "report_id": wanted.report_id}

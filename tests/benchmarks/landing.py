@@ -165,8 +165,8 @@ def skip(store: Store, url: Callable[[int], str], size: int) -> Callable[[], obj
     for number in range(SKIPPED):
         path.fs.call_s3("put_object", Bucket=BUCKET, Key=f"many/{number}.csv", Body=b"1")
     landings = [Landing(f"{store.root}/many/{number}.csv", "skip") for number in range(SKIPPED)]
-    assert landings[0].already_there(Receipts({}), logging)
-    return lambda: [landing.already_there(Receipts({}), logging) or 1 / 0 for landing in landings]
+    assert landings[0].already_there(Receipts({}))
+    return lambda: [landing.already_there(Receipts({})) or 1 / 0 for landing in landings]
 
 
 def obstore(store: Store, url: Callable[[int], str], size: int) -> Callable[[], object]:

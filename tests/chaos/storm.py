@@ -47,6 +47,7 @@ class Storm:
     """Faults of Clarus with fixed odds, and kills and outages at random moments, until :meth:`end`.
 
     :param outage: seconds for which the database is away once
+    :param pace: by which the pauses between two events are longer than on an idle machine
     """
 
     seed: int
@@ -55,6 +56,7 @@ class Storm:
     database: Postgres
     broker: BackgroundProcess
     outage: float
+    pace: float
     counts: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -104,7 +106,7 @@ class Storm:
             self._forbid,
         ]
         turn = 0
-        while not self._over.wait(self._random.uniform(4, 10)):
+        while not self._over.wait(self.pace * self._random.uniform(4, 10)):
             turn += 1
             event = self._once.pop() if self._once and turn % 5 == 0 else self._random.choice(events)
             try:

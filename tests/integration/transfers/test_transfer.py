@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import copy
 import csv
 import math
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowException
 
 from airflow_provider_clarus.exceptions import ClarusInputError, ClarusReportFailedError
+from airflow_provider_clarus.operators.document import ClarusDownloadDocumentOperator
+from airflow_provider_clarus.operators.report import ClarusGenerateReportOperator
 from airflow_provider_clarus.sandbox.faults import Fault
 from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.server import Sandbox
@@ -111,3 +115,18 @@ def test_a_wait_that_an_earlier_release_began_goes_on(clarus_default: Sandbox, t
     del event["settled"]
     result = transfer(f"file://{tmp_path}/stock.csv").execute_complete(context(), event=event)
     assert result["uri"] == f"file://{tmp_path}/stock.csv"
+
+
+def test_operators_that_have_run_can_be_copied_and_pickled(clarus_default: Sandbox, tmp_path: Path) -> None:
+    """As listeners and lineage do."""
+    landing: dict[str, Any] = {"destination": f"file://{tmp_path}/", "if_exists": "skip"}
+    for used in (
+        ClarusGenerateReportOperator(task_id="generate", report_id=7, wait_for_completion=True),
+        ClarusReportToObjectStorageOperator(task_id="land", report_id=7, poll_interval=1, **landing),
+        ClarusDownloadDocumentOperator(task_id="download", document_id=1, **landing),
+        ClarusDownloadDocumentOperator(task_id="again", document_id=1, **landing),
+    ):
+        used.deferrable = False
+        used.execute(context())
+        assert copy.deepcopy(used).task_id == used.task_id
+        assert pickle.loads(pickle.dumps(used)).task_id == used.task_id
