@@ -60,6 +60,12 @@ class ClarusHook(BaseHook):
         """
         return self._open()
 
+    @property
+    def tenant(self) -> str:
+        """The tenant, as far as it is known without fetching the connection."""
+        client: ClarusClient | None = self.__dict__.get("client")
+        return client.connection.tenant if client else self.subdomain or ""
+
     def _open(self, **options: Any) -> ClarusClient:
         connection = connections.fetch(self.clarus_conn_id)
         settings = ClarusConnection.from_airflow(connection, self.subdomain)

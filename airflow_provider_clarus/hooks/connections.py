@@ -7,26 +7,55 @@ While Airflow's database or API is away, its SDK says of every connection that i
 
 from __future__ import annotations
 
+import contextvars
 import os
+import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
 from airflow_provider_clarus.exceptions import ClarusTransientError
+from airflow_provider_clarus.http import limit
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
 
 
+#: Seconds that Airflow, or a secrets backend, may take to hand a connection out.
+LONGEST_FETCH = 60.0
+
+
 def fetch(conn_id: str) -> Connection:
     """Return an Airflow connection.
 
-    :raises ClarusTransientError: when Airflow does not find it, just now or at all, or cannot be asked
+    :raises ClarusTransientError: when Airflow does not find it, just now or at all, or cannot be asked, or
+        does not answer in time: in :data:`LONGEST_FETCH`, or what this thread's requests are limited to
     """
+    bound = limit.current()
+    seconds = min(LONGEST_FETCH, bound.left) if bound else LONGEST_FETCH
+    fetched: Future[Connection] = Future()
+
+    def run() -> None:
+        try:
+            fetched.set_result(BaseHook.get_connection(conn_id))
+        except BaseException as error:
+            fetched.set_exception(error)
+
+    # In a thread that nobody waits for at the end: neither Airflow nor a secrets backend can be interrupted.
+    context = contextvars.copy_context()
     try:
-        return BaseHook.get_connection(conn_id)
+        threading.Thread(target=context.run, args=[run], name="clarus-fetching", daemon=True).start()
+        return fetched.result(seconds)
+    except FutureTimeoutError:
+        raise ClarusTransientError(
+            f"Could not fetch connection {conn_id!r}: no answer from Airflow, or the secrets backend, within "
+            f"{seconds:.0f} s. Nothing was sent.",
+            may_have_acted=False,
+        ) from None
     except Exception as error:
         raise _not_fetched(conn_id, error) from error
 

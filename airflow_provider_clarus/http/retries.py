@@ -12,6 +12,7 @@ from typing import TypeVar
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from airflow_provider_clarus.exceptions import ClarusError, ClarusTransientError
+from airflow_provider_clarus.http import limit
 from airflow_provider_clarus.policy.answers import Call
 from airflow_provider_clarus.policy.patience import Trouble
 
@@ -31,6 +32,8 @@ _backoff = wait_exponential_jitter(initial=0.5, max=30, jitter=0.5)
 def retrying(attempts: int, *, repeatable: bool) -> Retrying:
     """Return what calls a function again while it raises errors that may pass.
 
+    It gives up when the pause would outlast what the thread's requests are limited to.
+
     :param attempts: tries, the first included
     :param repeatable: False: only where the server certainly did not act on the failed try
     """
@@ -46,7 +49,7 @@ def retrying(attempts: int, *, repeatable: bool) -> Retrying:
         retry=retry_if_exception(may_repeat),
         wait=_pause,
         stop=stop_after_attempt(attempts),
-        before_sleep=_log_pause,
+        before_sleep=_begin_pause,
         reraise=True,
     )
 
@@ -82,6 +85,9 @@ def _pause(state: RetryCallState) -> float:
     return _backoff(state) if asked is None else asked + random.random()  # noqa: S311 - no secret
 
 
-def _log_pause(state: RetryCallState) -> None:
-    if state.outcome and state.next_action:
-        log.warning("%s Trying again in %.1f s.", state.outcome.exception(), state.next_action.sleep)
+def _begin_pause(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    seconds, bound = state.next_action.sleep if state.next_action else 0.0, limit.current()
+    if error and bound and bound.left <= seconds:
+        raise error
+    log.warning("%s Trying again in %.1f s.", error, seconds)

@@ -92,13 +92,16 @@ class ClarusDocumentSensor(Stoppable, BaseSensorOperator):
                         self, wait, context=context, deferrable=True, settled={}
                     ).as_dict()
             finally:
-                self._wait = None
+                self.poke_interval, self._wait = wait.interval, None
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once."""
         wait = self._wait or self._new_wait()
         with looking_again(context, wait) if self.reschedule else nullcontext():
             document = wait.look()
+        if document is None and wait is self._wait and not self.reschedule:
+            # Airflow's own loop sleeps for so long, and would sleep past the deadline.
+            self.poke_interval = wait.pause()
         return PokeReturnValue(is_done=document is not None, xcom_value=document and document.as_dict())
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 #: A triggerer that takes over from a dead one, or meets an outage at the deadline, needs some.
 GRACE = 300.0
 
+#: Seconds until the deadline for which a task stays in its worker: a trigger that fires so soon after the
+#: deferral can have its task lose a try (apache/airflow 71580, 72716).
+TOO_SHORT = 5.0
+
 #: What Airflow resumes a task with whose trigger broke, or did not end in time.
 TRIGGER_FAILED = "__fail__"
 
@@ -40,6 +44,8 @@ def wait_for_document(
 ) -> Document:
     """Return the document when it is available; a deferred task goes on in its ``execute_complete``.
 
+    A task with hardly any time left is not deferred.
+
     :param settled: what that method is to find in :func:`~airflow_provider_clarus.triggers.event.settled_of`
     :param known: what Clarus has just said of the document; one that is only queued is not looked at at once
     :raises TaskDeferred: which tells Airflow to free the worker
@@ -52,7 +58,7 @@ def wait_for_document(
     # Airflow 3 forgets execution_timeout at a deferral: what is left of it bounds the wait.
     end = end_of_execution(task, context)
     is_cut_short = wait.end_by(end)
-    if not deferrable:
+    if not deferrable or wait.remaining < TOO_SHORT:
         try:
             return wait.block(look_at_once=known is None)
         except ClarusTimeoutError as error:

@@ -105,8 +105,7 @@ class ClarusDocumentTrigger(BaseTrigger):
         settled: dict[str, Any] = {}
         try:
             settled = self._settled()
-            # Beside the event loop, which all triggers share: the client's imports take a third of a second.
-            wait_for = await in_thread(_shared_wait)
+            wait_for = await _shared_wait()
             event = event_of(await wait_for(**self._wait()), settled)
         except ClarusError as error:
             event = event_of(error, settled)
@@ -153,7 +152,17 @@ class ClarusDocumentTrigger(BaseTrigger):
             raise _unreadable(error) from None
 
 
-def _shared_wait() -> Callable[..., Awaitable[Document]]:
+async def _shared_wait() -> Callable[..., Awaitable[Document]]:
+    # Beside the event loop, which all triggers share: the client's imports take a third of a second.
+    if not _imported:
+        _imported.append(await in_thread(_import_wait))
+    return _imported[0]
+
+
+_imported: list[Callable[..., Awaitable[Document]]] = []
+
+
+def _import_wait() -> Callable[..., Awaitable[Document]]:
     from airflow_provider_clarus.waiting.poller import wait_for
 
     return wait_for

@@ -14,19 +14,16 @@ from typing import TypeAlias
 
 from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.exceptions import ClarusError, ClarusTransientError
-from airflow_provider_clarus.waiting.watch import Watch
+from airflow_provider_clarus.waiting.watch import LAST_LOOK, Watch
 
 log = logging.getLogger(__name__)
 
 #: Seconds between a trigger's start and its first look. One that fires sooner can have its task lose a try to
-#: "state mismatch" (apache/airflow 71580, 72716).
+#: "state mismatch" (apache/airflow 71580, 72716). A deadline that comes before is kept all the same: a task
+#: with so little time left waits in its worker.
 FIRST_LOOK = 5.0
-#: Seconds between a trigger's start and the look of one whose deadline comes before that, or is past.
-SOONEST = 2.5
 #: Seconds for which others that have started just after it are waited for.
 COALESCE = 1.0
-#: Seconds that the look at the deadline may take. Then the wait is over, whatever hangs.
-LAST_LOOK = 1.5
 #: Seconds between the signs of life in a waiting task's log.
 HEARTBEAT = 300.0
 #: Seconds: the longest pause between two looks at an old document.
@@ -75,8 +72,8 @@ class Waiter(Watch):
         loop = asyncio.get_running_loop()
         now, epoch = loop.time(), time.time()
         left = min(deadline - epoch, deadline - since)
-        first = FIRST_LOOK if left >= FIRST_LOOK else min(FIRST_LOOK, max(left, SOONEST))
-        last = max(first, left)
+        last = max(0.0, left)
+        first = min(FIRST_LOOK, last)
         return cls(
             document_id,
             now - max(0.0, epoch - since),

@@ -18,7 +18,7 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any, ClassVar, TypeAlias
 
-from airflow.providers.common.compat.sdk import conf
+from airflow.providers.common.compat.sdk import AirflowConfigException, conf
 
 from airflow_provider_clarus.api.documents import PAGE_SIZE
 from airflow_provider_clarus.api.models import Document
@@ -31,6 +31,7 @@ from airflow_provider_clarus.waiting._reader import Reader
 from airflow_provider_clarus.waiting._slots import Request, Slots
 from airflow_provider_clarus.waiting._tenant import Tenant
 from airflow_provider_clarus.waiting._waiter import Waiter
+from airflow_provider_clarus.waiting.watch import LAST_LOOK
 
 log = logging.getLogger(__name__)
 
@@ -172,7 +173,7 @@ class Poller:
                 return max(tenant.ready_at(), now + _waiter.COALESCE / 10)
             batch, suspect = taken
             ends = [waiter.last_look for wanted in batch for waiter in wanted.waiting]
-            limit = Limit(max(ends, default=math.inf) + _waiter.LAST_LOOK - now)
+            limit = Limit(max(ends, default=math.inf) + LAST_LOOK - now)
             patience = self._slots.patience(tenant)
             request = Request(tenant, batch, now, limit, suspect or is_slow, patience)
             self._slots.running.add(request)
@@ -283,5 +284,10 @@ async def _told(waiters: list[Waiter], line: str) -> None:
 
 
 def _requests_at_once() -> int:
-    count = conf.getint("clarus", "requests_at_once", fallback=REQUESTS_AT_ONCE)
-    return min(max(1, int(count)), KEPT_OPEN)
+    try:
+        count = int(conf.getint("clarus", "requests_at_once", fallback=REQUESTS_AT_ONCE))
+    except AirflowConfigException as error:
+        # A slip in a configuration that nobody looks at is no reason to end everybody's wait.
+        log.warning("%s Sending %d requests at a time.", error, REQUESTS_AT_ONCE)
+        count = REQUESTS_AT_ONCE
+    return min(max(1, count), KEPT_OPEN)

@@ -9,15 +9,18 @@ import time
 from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.exceptions import ClarusError, ClarusTimeoutError
 from airflow_provider_clarus.hooks.clarus import ClarusHook
+from airflow_provider_clarus.http.limit import Limit
 from airflow_provider_clarus.policy.answers import Call
 from airflow_provider_clarus.policy.patience import Trouble
-from airflow_provider_clarus.waiting.watch import Watch
+from airflow_provider_clarus.waiting.watch import LAST_LOOK, Watch
 
 log = logging.getLogger(__name__)
 
 
 class Wait:
     """Waiting for one document, from now on.
+
+    The clock is read once: setting it later moves no deadline.
 
     :param interval: seconds between two looks
     :param timeout: seconds from now until the deadline
@@ -29,6 +32,8 @@ class Wait:
         self.interval = interval
         self._trouble = Trouble(Call.READ)
         self._watch = Watch(document_id, since=now, deadline=now + timeout)
+        self._began = time.monotonic()
+        self._has_looked_last = False
 
     @property
     def document_id(self) -> int:
@@ -43,7 +48,8 @@ class Wait:
     @property
     def tenant(self) -> str:
         """The tenant whose document it is, whatever the connection says later."""
-        return self._hook.client.connection.tenant
+        with self._limit():
+            return self._hook.client.connection.tenant
 
     @property
     def since(self) -> float:
@@ -58,7 +64,7 @@ class Wait:
     @property
     def remaining(self) -> float:
         """Seconds until the deadline."""
-        return self._watch.deadline - time.time()
+        return self._watch.deadline - self._now()
 
     def end_by(self, end: float | None) -> bool:
         """Bring the deadline forward to ``end``, in seconds since the epoch; say whether that is sooner."""
@@ -79,20 +85,36 @@ class Wait:
     def look(self) -> Document | None:
         """Ask Clarus once; return the document when it is available, ``None`` while it is not yet.
 
+        It is over soon after the deadline, whatever hangs.
+
         :raises ClarusReportFailedError: when it never will be
         :raises ClarusNotFoundError: when it is out of sight for good
         :raises ClarusError: when Clarus has refused to tell for so long that it is final
         """
-        tenant = self._hook.client.connection.tenant
+        is_late = self.remaining <= 0
         try:
-            document = self._hook.get_document(self._watch.document_id)
+            with self._limit():
+                tenant = self._hook.client.connection.tenant
+                document = self._hook.get_document(self._watch.document_id)
         except ClarusError as error:
             if self._trouble.failed(error, time.monotonic()).is_final:
                 raise self._trouble.final() from error
             log.warning("%s Still waiting for document %d.", error, self._watch.document_id)
             return None
-        self._trouble.worked()
-        return self._watch.take(document, tenant=tenant, now=time.time())
+        else:
+            self._trouble.worked()
+            return self._watch.take(document, tenant=tenant, now=self._now())
+        finally:
+            self._has_looked_last = is_late or self.remaining <= -LAST_LOOK
+
+    def pause(self) -> float:
+        """Return the seconds until the next look.
+
+        :raises ClarusTimeoutError: when the last one, at the deadline, was made
+        """
+        if self._has_looked_last:
+            raise self.timed_out()
+        return max(0.0, min(self.interval, self.remaining))
 
     def block(self, *, look_at_once: bool = True) -> Document:
         """Look until the document is available, in this worker.
@@ -101,19 +123,18 @@ class Wait:
         :raises ClarusTimeoutError: at the deadline, after one last look
         """
         if not look_at_once:
-            self._sleep()
-        while True:
-            is_last_look = time.time() >= self._watch.deadline
-            if document := self.look():
-                return document
-            if is_last_look:
-                raise self.timed_out()
-            self._sleep()
-
-    def _sleep(self) -> None:
-        time.sleep(max(0.0, min(self.interval, self.remaining)))
+            time.sleep(self.pause())
+        while not (document := self.look()):
+            time.sleep(self.pause())
+        return document
 
     def timed_out(self) -> ClarusTimeoutError:
         """Return the error of a wait that has taken too long."""
         reason = f" The last look at it failed: {self._trouble.last}" if self._trouble.last else ""
-        return self._watch.timed_out(self._hook.client.connection.tenant, time.time(), reason)
+        return self._watch.timed_out(self._hook.tenant, self._now(), reason)
+
+    def _now(self) -> float:
+        return self._watch.since + time.monotonic() - self._began
+
+    def _limit(self) -> Limit:
+        return Limit(max(0.0, self.remaining + LAST_LOOK))

@@ -11,6 +11,9 @@ from airflow_provider_clarus.exceptions import ClarusTimeoutError
 
 log = logging.getLogger(__name__)
 
+#: Seconds that the look at the deadline may take. Then the wait is over, whatever hangs.
+LAST_LOOK = 1.5
+
 
 @dataclass(slots=True, eq=False)
 class Watch:

@@ -52,7 +52,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the shared poller of the triggers look at once."""
-    for name, seconds in {"FIRST_LOOK": 0.2, "SOONEST": 0.2, "COALESCE": 0.05}.items():
+    for name, seconds in {"FIRST_LOOK": 0.2, "COALESCE": 0.05}.items():
         monkeypatch.setattr(_waiter, name, seconds)
     monkeypatch.setattr(poller, "LINGER", 0.3)
     monkeypatch.setattr(_tenant, "LONGEST_REST", 0.2)

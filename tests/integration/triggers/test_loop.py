@@ -42,7 +42,7 @@ asyncio.run(main())
 """
 HANGS = """
 async def main():
-    asyncio.get_running_loop().call_later(60, sys.exit, 1)
+    asyncio.get_running_loop().call_later(600, sys.exit, 1)
     waiting = asyncio.ensure_future(first(trigger(int(sys.argv[1]), 600)))
     await asyncio.to_thread(sys.stdin.readline)
 
@@ -67,5 +67,5 @@ def test_a_process_that_is_told_to_stop_ends_while_a_request_hangs(clarus_defaul
         told = time.monotonic()
         process.communicate(b"\n", timeout=60)
     assert process.returncode == 0
-    # The request would take 30 s, the connection's timeout.
-    assert time.monotonic() - told < 5
+    # The request would take 30 s, the connection's timeout; a busy machine adds some.
+    assert time.monotonic() - told < 15
