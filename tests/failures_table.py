@@ -17,7 +17,8 @@ Made from `airflow_provider_clarus/policy/` by `python -m tests.failures_table`;
 The first row that fits an answer is the one. *Later* is never final: a wait goes on until its own deadline,
 and a call is retried. A refusal of a read is final when the same question was refused so many times in a row,
 over so many seconds, and nothing was answered in between; "not now" in between begins the count anew. Of what
-is not asked twice, one answer decides.
+is not asked twice, one answer decides. A token is asked for on behalf of one of
+these calls, and judged as such.
 
 A document whose status is `failed` is final at once; any status that is not documented means *not yet*. One
 that is out of sight is waited for, for {MISSING_GRACE:.0f} s from the first look in a row that missed it.
@@ -39,11 +40,16 @@ def _line(row: Row) -> str:
         row.statuses.replace(" ", ", ") or "any",
         "; ".join(said.value for said in row.said) if len(row.said) < 5 else "anything else",
         row.refuses.value,
-        _final_after({call: patience_for(row, call) for call in row.calls}),
+        _final_after({call: patience_for(row, call) for one in row.calls for call in _on_behalf_of(one)}),
         f"`{row.error.__name__}`" + (", may have acted" if row.may_have_acted else ""),
         row.remedy,
     )
     return "| " + " | ".join(cells) + " |\n"
+
+
+def _on_behalf_of(call: Call) -> list[Call]:
+    """Return what is judged: a token is asked for on behalf of another call."""
+    return [other for other in Call if other is not Call.TOKEN] if call is Call.TOKEN else [call]
 
 
 def _final_after(patience: dict[Call, Patience | None]) -> str:

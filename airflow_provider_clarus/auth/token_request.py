@@ -21,7 +21,7 @@ from airflow_provider_clarus.connection.connection import ClarusConnection, is_o
 from airflow_provider_clarus.exceptions import ClarusAuthError, ClarusError, ClarusTransientError
 from airflow_provider_clarus.http import transport
 from airflow_provider_clarus.http.responses import retry_after, server_words
-from airflow_provider_clarus.policy.answers import Call, Said, is_own_error, row_of
+from airflow_provider_clarus.policy.answers import Said, row_of_token
 
 if TYPE_CHECKING:
     from requests_oauthlib import OAuth2Session
@@ -45,8 +45,6 @@ _INVALID_GRANT = {
 }
 _OTHERWISE = "Check the connection's login (client ID), password (client secret) and scope."
 _WHERE = "Check the connection's host, and extra token_url."
-# Said with status 400 by some, and no verdict on anybody.
-_LATER = ("server_error", "temporarily_unavailable", "slow_down")
 _NOT_ABOUT_THE_CLIENT = ("invalid_grant", "invalid_scope", "unsupported_grant_type")
 
 
@@ -133,13 +131,12 @@ def _refused(
     response: requests.Response, answer: Mapping[str, Any], doing: str, grant_type: str
 ) -> ClarusError | _ClientRefusedError:
     status, code = response.status_code, str(answer.get("error"))
-    own = is_own_error(Call.TOKEN, status, answer) and code not in _LATER
-    # Some say with a success that it is none.
-    row = row_of(Call.TOKEN, status if status >= 300 else 400, Said.OWN if own else Said.FOREIGN)
+    row = row_of_token(status, answer)
     said = f"Could not {doing}: Clarus answered {status}: {server_words(response.content).rstrip('.')}."
     if row.error is not ClarusAuthError:
         # No verdict of a token endpoint: a firewall's, a proxy's, another address's.
-        remedy = "" if own or status >= 500 or status == 429 else _WHERE
+        passes = Said.FOREIGN not in row.said or status >= 500 or status == 429
+        remedy = "" if passes else _WHERE
         pause = retry_after(response.headers, datetime.now(timezone.utc))
         later = ClarusTransientError(f"{said} {remedy}".rstrip(), status=status, retry_after=pause)
         return _ClientRefusedError(later) if status == 401 else later

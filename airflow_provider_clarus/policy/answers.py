@@ -41,6 +41,7 @@ class Said(str, Enum):
 
     OWN = "an error in the API's documented form"
     FOREIGN = "another body: a proxy's, a firewall's, none"
+    TEMPORARY = "a token endpoint's error that is its own, not the client's (RFC 6749, 4.1.2.1; 8628, 3.5)"
     INVALID = "GraphQL `errors` that find the query invalid"
     ERRORS = "other GraphQL `errors`"
     NONSENSE = "a success that is not JSON, or not of the documented form"
@@ -106,6 +107,7 @@ TABLE = (
     Row(_ALL, "301 302 307 308", _ANY_BODY, *_LATER),
     Row(_ALL, "408 499 3xx 5xx", _ANY_BODY, *_LATER, may_have_acted=True),
     Row(_ALL, "4xx", (Said.FOREIGN, Said.ERRORS), *_LATER),
+    Row((Call.TOKEN,), "4xx", (Said.TEMPORARY,), *_LATER),
     Row(_ALL, "", (Said.NOTHING, Said.NONSENSE), *_LATER, may_have_acted=True),
     Row(_ALL, "", (Said.EXPIRED,), *_LATER),
     Row(_ALL, "", (Said.UNTRUSTED,), Refuses.CONNECTION, ClarusConfigError, remedy=_CA),
@@ -211,6 +213,21 @@ def is_own_error(call: Call, status: int, answer: Any) -> bool:
 
 
 _DOCUMENTED = {"code", "symbol", "details"}
+
+
+def row_of_token(status: int, answer: Mapping[str, Any]) -> Row:
+    """Return what the answer of a token endpoint means that is no token.
+
+    Some say with a success that it is none.
+    """
+    if answer.get("error") in _TEMPORARY:
+        said = Said.TEMPORARY
+    else:
+        said = Said.OWN if is_own_error(Call.TOKEN, status, answer) else Said.FOREIGN
+    return row_of(Call.TOKEN, status if status >= 300 else 400, said)
+
+
+_TEMPORARY = ("server_error", "temporarily_unavailable", "slow_down")
 
 
 def is_invalid_query(answer: Any) -> bool:

@@ -100,7 +100,7 @@ def patience_for(row: Row, call: Call) -> Patience | None:
     """Return what it takes to make an answer of a kind final; ``None``: it never is."""
     if row.refuses is Refuses.NOTHING:
         return None
-    return PATIENCE[row.refuses] if call in READS or call is Call.TOKEN else AT_ONCE
+    return PATIENCE[row.refuses] if call in READS else AT_ONCE
 
 
 def _may_pass(error: ClarusError, ever_worked: bool) -> bool:

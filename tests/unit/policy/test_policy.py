@@ -11,6 +11,7 @@ import pytest
 import requests
 
 from airflow_provider_clarus.exceptions import (
+    ClarusAuthError,
     ClarusConfigError,
     ClarusError,
     ClarusForbiddenError,
@@ -31,6 +32,7 @@ from airflow_provider_clarus.policy.answers import (
     is_own_error,
     is_untrusted,
     row_of,
+    row_of_token,
 )
 from airflow_provider_clarus.policy.patience import PATIENCE, Trouble, Verdict
 from tests.failures_table import PAGE, page
@@ -210,6 +212,17 @@ def test_a_certificate_is_final_only_before_the_first_success() -> None:
 )
 def test_clarus_own_errors_have_the_documented_form(call: Call, status: int, body: Any, own: bool) -> None:
     assert is_own_error(call, status, body) is own
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 503])
+@pytest.mark.parametrize("error", ["server_error", "temporarily_unavailable", "slow_down", None, {}])
+def test_a_token_endpoint_in_trouble_refuses_nobody(status: int, error: Any) -> None:
+    assert row_of_token(status, {"error": error}).error is ClarusTransientError
+
+
+@pytest.mark.parametrize("status", [200, 400, 401])
+def test_a_token_endpoint_refuses_with_a_success_too(status: int) -> None:
+    assert row_of_token(status, {"error": "invalid_client"}).error is ClarusAuthError
 
 
 AT = [{"line": 3, "column": 5}]
