@@ -11,6 +11,8 @@ from contextlib import closing
 import pytest
 
 from airflow_provider_clarus.demo.local_airflow import LocalAirflow
+from airflow_provider_clarus.demo.processes import session_members
+from airflow_provider_clarus.sandbox.faults import Fault
 from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.requests_log import LoggedRequest
 from airflow_provider_clarus.sandbox.server import Sandbox
@@ -19,6 +21,8 @@ pytestmark = pytest.mark.long
 
 REPORT = 61
 INTERVAL = 5
+BUSY = 5.0
+"""Seconds that a busy machine may add to a limit."""
 
 
 @pytest.fixture(autouse=True)
@@ -135,3 +139,33 @@ def test_a_killed_triggerer_loses_no_wait_and_repeats_no_report(
     returned = [airflow.xcom(dag_id, run_id, "generate", map_index=task.map_index) for task in tasks]
     assert sorted(returned) == documents
     assert sum(request.endpoint == "generate" for request in clarus.requests[before:]) == 50
+
+
+def test_a_triggerer_that_is_told_to_stop_ends_while_a_request_hangs(
+    airflow: LocalAirflow, clarus: Sandbox
+) -> None:
+    dag_id, before = "waiting_for_documents", len(clarus.requests)
+    documents = clarus.add_documents(3, REPORT)
+    run_id = airflow.trigger(dag_id, members=documents)
+    deferred(airflow, dag_id, run_id, len(documents))
+    until_polled(clarus, before, documents, timeout=120)
+    clarus.inject(Fault("graphql", delay=300))
+    hanging = len(clarus.requests)
+    while len(clarus.requests) == hanging:
+        time.sleep(0.05)
+
+    triggerer = airflow.process("triggerer")
+    session, begun = triggerer.pid, time.monotonic()
+    triggerer.terminate()
+    while triggerer.running or session_members(session):
+        time.sleep(0.05)
+    took = time.monotonic() - begun
+    clarus.clear_faults()
+    triggerer.kill()
+    triggerer.start()
+    print(f"{took:.1f} s from SIGTERM until the triggerer and all its processes have ended")
+    assert took < 5 + BUSY
+
+    finish(clarus, documents)
+    tasks = [task for task in airflow.wait(dag_id, run_id, timeout=540) if task.task_id == "wait"]
+    assert {(task.state, task.try_number) for task in tasks} == {("success", 1)}
