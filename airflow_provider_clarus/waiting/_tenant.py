@@ -63,6 +63,7 @@ class Tenant:
         self._unexplained: list[tuple[Batch, ClarusError]] = []
         self._probes = False
         self._spent: list[float] = []
+        self._suspects_from = -math.inf
 
     # Who waits
 
@@ -107,20 +108,26 @@ class Tenant:
             return -math.inf
         if self.queue.next_due() <= self._round_until:
             return self._told_to_wait_until
-        next_due = min(self.queue.next_due(), self.queue.next_suspect())
+        next_due = min(self.queue.next_due(), max(self.queue.next_suspect(), self._suspects_from))
         start = -math.inf if self.queue.has_urgent else max(next_due, self._rests_until, self._gap_until)
         return max(start, self._told_to_wait_until)
 
-    def next_request(self, now: float, size: int) -> tuple[Batch, bool] | None:
+    def next_request(self, now: float, size: int, *, suspects: bool) -> tuple[Batch, bool] | None:
         """Take what to ask about, and whether it is under suspicion; ``None`` when there is nothing.
 
         An empty batch asks whether Clarus answers at all.
 
         :param size: documents in the largest batch
+        :param suspects: whether there is room for what may well hang
         """
         if self._unexplained:
             self._probes = True
             return (), True
+        # Whoever has waited longest: those under suspicion would else never have their turn where others are
+        # always due, and most of them are innocent.
+        is_their_turn = not self.queue.has_urgent and self.queue.next_suspect() < self.queue.next_due()
+        if suspects and is_their_turn and (batch := self._suspected(now)):
+            return batch, True
         if batch := self.queue.batch(max(now, self._round_until), now, size):
             # Those that are due a moment later belong to the same round.
             if self._round_until < now:
@@ -130,14 +137,18 @@ class Tenant:
                 self._gap_until = now + _waiter.COALESCE
             return batch, False
         self._round_until = -math.inf
+        if suspects and not is_their_turn and (batch := self._suspected(now)):
+            return batch, True
+        return None
+
+    def _suspected(self, now: float) -> Batch:
         self._spent = [at for at in self._spent if at > now - SUSPECTED_SECONDS]
         if len(self._spent) >= SUSPECTED_REQUESTS:
-            self._gap_until = self._spent[0] + SUSPECTED_SECONDS
-            return None
-        if not (batch := self.queue.suspects(now)):
-            return None
-        self._spent.append(now)
-        return batch, True
+            self._suspects_from = self._spent[0] + SUSPECTED_SECONDS
+            return []
+        if batch := self.queue.suspects(now):
+            self._spent.append(now)
+        return batch
 
     # What came of it
 

@@ -14,7 +14,8 @@ from typing import TypeAlias
 
 from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.exceptions import ClarusError, ClarusTransientError
-from airflow_provider_clarus.waiting.watch import LAST_LOOK, Watch
+from airflow_provider_clarus.waiting import watch
+from airflow_provider_clarus.waiting.watch import Watch
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +102,7 @@ class Waiter(Watch):
         loop = asyncio.get_running_loop()
 
         def look() -> None:
-            self._timers[0] = loop.call_at(self.last_look + LAST_LOOK, at_the_end)
+            self._timers[0] = loop.call_at(self.last_look + watch.LAST_LOOK, at_the_end)
             at_last_look()
 
         def beat() -> None:

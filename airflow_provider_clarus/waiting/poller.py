@@ -26,12 +26,11 @@ from airflow_provider_clarus.exceptions import ClarusError, ClarusPermanentError
 from airflow_provider_clarus.http.limit import Limit
 from airflow_provider_clarus.http.transport import KEPT_OPEN
 from airflow_provider_clarus.variables.settle import positive_id
-from airflow_provider_clarus.waiting import _waiter
+from airflow_provider_clarus.waiting import _waiter, watch
 from airflow_provider_clarus.waiting._reader import Reader
 from airflow_provider_clarus.waiting._slots import Request, Slots
 from airflow_provider_clarus.waiting._tenant import Tenant
 from airflow_provider_clarus.waiting._waiter import Waiter
-from airflow_provider_clarus.waiting.watch import LAST_LOOK
 
 log = logging.getLogger(__name__)
 
@@ -168,12 +167,12 @@ class Poller:
                 return turn
             if not self._slots.has_room(suspect=is_slow):
                 return self._slots.overtake(tenant, now)
-            taken = tenant.next_request(now, size)
+            taken = tenant.next_request(now, size, suspects=self._slots.has_room(suspect=True))
             if taken is None:
                 return max(tenant.ready_at(), now + _waiter.COALESCE / 10)
             batch, suspect = taken
             ends = [waiter.last_look for wanted in batch for waiter in wanted.waiting]
-            limit = Limit(max(ends, default=math.inf) + LAST_LOOK - now)
+            limit = Limit(max(ends, default=math.inf) + watch.LAST_LOOK - now)
             patience = self._slots.patience(tenant)
             request = Request(tenant, batch, now, limit, suspect or is_slow, patience)
             self._slots.running.add(request)

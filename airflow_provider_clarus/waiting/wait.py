@@ -12,7 +12,8 @@ from airflow_provider_clarus.hooks.clarus import ClarusHook
 from airflow_provider_clarus.http.limit import Limit
 from airflow_provider_clarus.policy.answers import Call
 from airflow_provider_clarus.policy.patience import Trouble
-from airflow_provider_clarus.waiting.watch import LAST_LOOK, Watch
+from airflow_provider_clarus.waiting import watch
+from airflow_provider_clarus.waiting.watch import Watch
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +106,7 @@ class Wait:
             self._trouble.worked()
             return self._watch.take(document, tenant=tenant, now=self._now())
         finally:
-            self._has_looked_last = is_late or self.remaining <= -LAST_LOOK
+            self._has_looked_last = is_late or self.remaining <= -watch.LAST_LOOK
 
     def pause(self) -> float:
         """Return the seconds until the next look.
@@ -137,4 +138,4 @@ class Wait:
         return self._watch.since + time.monotonic() - self._began
 
     def _limit(self) -> Limit:
-        return Limit(max(0.0, self.remaining + LAST_LOOK))
+        return Limit(max(0.0, self.remaining + watch.LAST_LOOK))

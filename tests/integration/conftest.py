@@ -18,7 +18,7 @@ from airflow_provider_clarus.http import retries
 from airflow_provider_clarus.landing import document as landing_document
 from airflow_provider_clarus.policy import patience
 from airflow_provider_clarus.sandbox.server import Sandbox
-from airflow_provider_clarus.waiting import _reader, _tenant, _waiter, poller
+from airflow_provider_clarus.waiting import _reader, _tenant, _waiter, poller, watch
 from airflow_provider_clarus.waiting import wait as waiting_wait
 
 Connect: TypeAlias = Callable[..., ClarusClient]
@@ -54,6 +54,8 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the shared poller of the triggers look at once."""
     for name, seconds in {"FIRST_LOOK": 0.2, "COALESCE": 0.05}.items():
         monkeypatch.setattr(_waiter, name, seconds)
+    # An answer takes longer than that on a busy machine: test_hanging.py has the real one.
+    monkeypatch.setattr(watch, "LAST_LOOK", 6.0)
     monkeypatch.setattr(poller, "LINGER", 0.3)
     monkeypatch.setattr(_tenant, "LONGEST_REST", 0.2)
     monkeypatch.setattr(_reader, "FETCHED_FOR", 0.1)

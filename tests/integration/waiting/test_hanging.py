@@ -18,7 +18,7 @@ from airflow_provider_clarus.hooks.clarus import ClarusHook
 from airflow_provider_clarus.sandbox.faults import Fault
 from airflow_provider_clarus.sandbox.server import Sandbox
 from airflow_provider_clarus.sensors.document import ClarusDocumentSensor
-from airflow_provider_clarus.waiting import _waiter
+from airflow_provider_clarus.waiting import _waiter, watch
 from airflow_provider_clarus.waiting.wait import Wait
 from tests.integration.tasks import context, run
 from tests.integration.waiting.waits import NEVER, polls, until, wait_for
@@ -28,6 +28,12 @@ ALLOWED = 2.0
 BUSY = 6.0
 """Seconds that a worker on a busy machine may be late, too: far less than what hangs lasts."""
 HANGS = 60.0
+REAL = [
+    (_waiter, "FIRST_LOOK", _waiter.FIRST_LOOK),
+    (_waiter, "COALESCE", _waiter.COALESCE),
+    (watch, "LAST_LOOK", watch.LAST_LOOK),
+]
+"""What the other tests change, being in a hurry."""
 
 
 def server(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,14 +76,17 @@ whatever_hangs = pytest.mark.parametrize(
 )
 
 
+@pytest.fixture(autouse=True)
+def _in_no_hurry(_hurry: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, name, seconds in REAL:
+        monkeypatch.setattr(module, name, seconds)
+
+
 @whatever_hangs
 @pytest.mark.parametrize("timeout", [-60.0, 0.0, 1.0, 3.0])
 def test_in_the_triggerer(
     clarus: Sandbox, monkeypatch: pytest.MonkeyPatch, hang: Callable[..., None], timeout: float
 ) -> None:
-    # Not those of the other tests, which are in a hurry.
-    monkeypatch.setattr(_waiter, "FIRST_LOOK", 5.0)
-    monkeypatch.setattr(_waiter, "COALESCE", 1.0)
     (document_id,) = clarus.add_documents(1, NEVER)
     hang(clarus, monkeypatch)
 

@@ -51,3 +51,27 @@ def test_a_document_that_broke_the_server_for_a_while_is_waited_for_still(clarus
     ids = clarus.add_documents(4, 7)
     clarus.inject(Fault("graphql", status=500, document_id=ids[0], for_seconds=1.0))
     assert kinds(outcomes(*map(wait_for, ids))) == [Document] * 4
+
+
+def test_those_who_met_a_poisoned_document_have_their_turn_where_others_are_always_due(
+    clarus: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__CLARUS__REQUESTS_AT_ONCE", "1")
+    poison, *innocent = clarus.add_documents(20, 7)
+    clarus.documents[poison].poisoned = True
+    others = clarus.add_documents(400, NEVER)
+    # As many as there is time to answer for: with one request at a time, there is never an idle moment.
+    clarus.inject(Fault("graphql", delay=0.1))
+
+    async def scenario() -> list[Any]:
+        always_due = [asyncio.ensure_future(wait_for(number, interval=0.1, timeout=60)) for number in others]
+        waits = [wait_for(number, interval=0.1, timeout=15) for number in [poison, *innocent]]
+        results = await asyncio.gather(*waits, return_exceptions=True)
+        for wait in always_due:
+            wait.cancel()
+        await asyncio.wait(always_due)
+        return results
+
+    timeout, *documents = asyncio.run(scenario())
+    assert isinstance(timeout, ClarusTimeoutError)
+    assert kinds(documents) == [Document] * 19
