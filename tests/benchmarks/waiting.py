@@ -299,9 +299,7 @@ def spread(seconds: float) -> None:
         (1, 0.3, 3_000, 1),
         (1, 0.3, 3_000, 8),
         (300, 0.0, 3_000, 8),
-        (300, 0.3, 3_000, 4),
-        (300, 0.3, 3_000, 8),
-        (300, 0.3, 3_000, 16),
+        *((300, 0.3, 3_000, at_once) for at_once in (1, 2, 4, 8, 16)),
     ):
         with SandboxProcess(tenants, latency) as sandbox:
             os.environ["AIRFLOW_CONN_CLARUS_DEFAULT"] = sandbox.connection_uri
