@@ -70,6 +70,10 @@ def troubles(chance: random.Random, sandbox: Sandbox, tenant: str | None) -> dic
     def few(**what: Any) -> Fault:
         return Fault("graphql", **({"times": 3, "tenant": tenant} | what))
 
+    def download(**what: Any) -> Fault:
+        # Long, since it is asked for only while the server has no filter for ids.
+        return Fault("download", **({"for_seconds": 10 * seconds, "tenant": tenant} | what))
+
     def token(**what: Any) -> Fault:
         return Fault("token", **({"for_seconds": seconds} | what))
 
@@ -100,10 +104,10 @@ def troubles(chance: random.Random, sandbox: Sandbox, tenant: str | None) -> dic
         "graphql revoked tokens": few(before=sandbox.revoke_tokens, times=2),
         "graphql introspection": read(asks_for="__type", status=200, body=ERRORS),
         "graphql one document": read(document_id=document_id, tenant=None, status=500, body=HTML_ERROR),
-        "download 500": Fault("download", status=500, body=HTML_ERROR, for_seconds=30),
-        "download 403, own": Fault("download", status=403, body=OWN, for_seconds=5),
-        "download 404, a page": Fault("download", status=404, body=HTML_ERROR, for_seconds=30),
-        "download reset": Fault("download", reset=True, for_seconds=30),
+        "download 500": download(status=500, body=HTML_ERROR),
+        "download 403, own": download(status=403, body=OWN),
+        "download 404, a page": download(status=404, body=HTML_ERROR),
+        "download reset": download(reset=True),
         "token 503": token(status=503),
         "token 429": Fault("token", status=429, headers={"Retry-After": "1"}, times=3),
         "token 401, own": token(status=401, body={"error": "invalid_client"}),
