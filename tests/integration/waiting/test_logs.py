@@ -65,3 +65,18 @@ def test_waiters_hear_now_and_then_how_it_is_going(
             caplog.text,
         )
     assert re.search(r"not seen yet after 1 s. The last look at it failed: .* 503", caplog.text)
+
+
+def test_who_waits_hears_when_trouble_begins_and_when_it_ends(
+    clarus: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "airflow_provider_clarus.waiting")
+    (document_id,) = clarus.add_documents(1, NEVER)
+    clarus.inject(Fault("graphql", status=503, times=1))
+    outcomes(wait_for(document_id, timeout=8))
+    begins, ends = (
+        [number for number, line in enumerate(caplog.messages) if words in line]
+        for words in ("the wait goes on until its deadline", "Clarus answers again for tenant 'acme'.")
+    )
+    assert len(begins) == len(ends) == 1
+    assert begins < ends
