@@ -21,6 +21,7 @@ from airflow_provider_clarus.api._lists import (
     QUERIES_QUERY,
     REPORTS_QUERY,
     REPORTS_WITH_TEXT_QUERY,
+    Ask,
     Lists,
     Reading,
 )
@@ -48,12 +49,13 @@ class Catalogue:
     """Finds a tenant's reports. Each method raises a ``ClarusError`` where the lists cannot be read.
 
     :param graphql: runs a query with variables, and returns its ``data``
+    :param once: the same, without another try
     :param memory: what is known of the server already
     """
 
-    def __init__(self, graphql: Callable[..., Mapping[str, Any]], tenant: str, memory: Memory) -> None:
+    def __init__(self, graphql: Ask, once: Ask, tenant: str, memory: Memory) -> None:
         self.memory = memory
-        self._lists = Lists(graphql, tenant)
+        self._lists = Lists(graphql, once, tenant)
         self._tenant = tenant
         self._trying: Taken | None = None
 
@@ -85,7 +87,7 @@ class Catalogue:
         if names is None or taken.everything:
             return None
         wanted = {"id": {"eq": str(report_id)}} if taken.id_filter else {"name": {"eq": names.report}}
-        with suppress(*REFUSALS):
+        with suppress(ClarusError):
             reports = self._small_list(wanted, names.query)
             found = [report for report in reports if report.id == report_id]
             return self._noted(found[0]) if found else None
@@ -114,7 +116,7 @@ class Catalogue:
         query_name = self.memory.query_of(name)
         found: list[Report] = []
         if query_name and not self._taken.text:
-            with suppress(*REFUSALS):
+            with suppress(ClarusError):
                 found = self._small_list(wanted, query_name)
         if len(found) == 1 and found[0].name == name:
             return self._noted(found[0])

@@ -12,6 +12,8 @@ from airflow_provider_clarus.api.reports import Report, ReportQuery
 from airflow_provider_clarus.exceptions import ClarusInputError
 from airflow_provider_clarus.http.responses import documented_shape
 
+Ask = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
+
 #: Pages of one list that are read before the caller is asked for a name.
 MAX_PAGES = 50
 
@@ -51,10 +53,12 @@ class Lists:
     """Reads a tenant's lists.
 
     :param graphql: runs a query with variables, and returns its ``data``
+    :param once: the same, without another try
     """
 
-    def __init__(self, graphql: Callable[..., Mapping[str, Any]], tenant: str) -> None:
+    def __init__(self, graphql: Ask, once: Ask, tenant: str) -> None:
         self._graphql = graphql
+        self._once = once
         self._tenant = tenant
 
     def pages(self, reading: Reading) -> Iterator[Any]:
@@ -86,9 +90,12 @@ class Lists:
         return rows, cursor if more else None
 
     def both(self, wanted: Mapping[str, Any], query_name: str) -> tuple[list[Report], list[ReportQuery]]:
-        """Return the first reports that meet a filter, and the first queries of a name, with one request."""
+        """Return the first reports that meet a filter, and the first queries of a name, with one request.
+
+        It is tried once: whoever gets no answer can still ask for one after the other.
+        """
         asked = {"filter": wanted, "first": SMALL_PAGE_SIZE, "queries": {"name": {"eq": query_name}}}
-        data = self._graphql(BOTH_QUERY, asked)
+        data = self._once(BOTH_QUERY, asked)
         with documented_shape(f"read reports of tenant {self._tenant!r}", data):
             reports = [Report.from_graphql(edge["node"]) for edge in data["reports"]["all"]["edges"]]
             queries = [

@@ -84,7 +84,7 @@ class ClarusClient:
     def _make_lists(self, memory: Memory | None = None) -> None:
         settings = self.connection
         memory = memory or Memory(settings.base_url, settings.tenant, settings.client_id)
-        self.reports = Catalogue(self.graphql, settings.tenant, memory)
+        self.reports = Catalogue(self.graphql, self._data, settings.tenant, memory)
         self._documents = DocumentList(self._data, self._download_url, self.connection.tenant, way=self._way)
 
     def for_tenant(self, subdomain: str | None) -> ClarusClient:

@@ -72,6 +72,10 @@ def findings(client: ClarusClient, generate: int | None = None) -> Iterator[Find
     points = _Points(client.once())
     for point, assumed, ask in points.read_only():
         yield points.found(point, assumed, ask)
+        if points.shut_out:
+            # Whoever goes on asking may be locked out for it.
+            yield Finding("all else", "", "not asked for: there is no token that this server takes", None)
+            return
     if generate is not None:
         yield points.found("a variable that is not declared", "it is ignored", lambda: points.queue(generate))
         yield points.found("a new document", "a read may not show it at once", points.shows)
@@ -85,6 +89,7 @@ class _Points:
         self._private = {text.casefold() for text in mine if text}
         self._rows: Sequence[Mapping[str, Any]] = []
         self._queued: int | None = None
+        self.shut_out = False
 
     def read_only(self) -> Iterator[tuple[str, str, Callable[[], Answer]]]:
         """Yield point, assumption, and how it is tried."""
@@ -252,6 +257,7 @@ class _Points:
         except (ClarusRejectedError, GraphQLTroubleError) as error:
             found, as_assumed = f"refused: {self._told(error)}", False
         except ClarusError as error:
+            self.shut_out = isinstance(error, ClarusAuthError)
             found, as_assumed = f"no answer: {self._told(error)}", None
         except requests.RequestException as error:
             found, as_assumed = f"no answer: {type(error).__name__}", None
@@ -263,6 +269,8 @@ class _Points:
         try:
             ask()
         except ClarusError as error:
+            if isinstance(error, ClarusAuthError) and expected is not ClarusAuthError:
+                raise
             return self._told(error), isinstance(error, expected) and error.status in (status, None)
         return "answered", False
 

@@ -98,7 +98,6 @@ def test_a_report_is_queued_when_it_is_told_to(deep: Deep, refuses: bool) -> Non
         Fault("graphql", status=500, body="<html>geheim-secret</html>"),
         Fault("graphql", status=200, body={"errors": [{"message": "geheim-tenant"}]}),
         Fault("graphql", status=200, body={"data": {"geheim-tenant": None}}),
-        Fault("token", status=401, body={"error": "geheim-client", "error_description": "geheim-secret"}),
         Fault("file", status=403, body="<Error>geheim-file</Error>"),
     ],
     ids=str,
@@ -108,6 +107,20 @@ def test_whatever_the_server_says_is_kept_out(deep: Deep, fault: Fault) -> None:
         clarus.add_documents(1, 7)
         clarus.inject(fault)
         assert len(deep(clarus)) == 14
+
+
+@pytest.mark.parametrize("grant_type", ["client_credentials", "refresh_token"])
+def test_who_is_shut_out_does_not_go_on_asking(deep: Deep, grant_type: str) -> None:
+    with servant() as clarus:
+        body = {"error": "invalid_client", "error_description": "geheim-secret"}
+        clarus.inject(Fault("token", status=401, body=body))
+        found = deep(clarus, extra={"grant_type": grant_type, "refresh_token": "geheim-secret"})
+        # Two forms of the secret, twice at most: this process may ask for a token of its own.
+        assert clarus.count("token") <= 4
+        # With the token that is none.
+        assert clarus.count("graphql") <= 1
+    assert list(found)[-1] == "all else"
+    assert len(found) <= 4
 
 
 def test_words_that_are_somebodys_are_not_shown(deep: Deep) -> None:
