@@ -7,7 +7,6 @@ string. Nothing of Clarus is sent along: no bearer token, no tenant header, no c
 
 from __future__ import annotations
 
-import random
 import re
 import time
 from collections.abc import Callable, Generator, Mapping
@@ -26,6 +25,7 @@ from airflow_provider_clarus.exceptions import (
     ClarusTransientError,
 )
 from airflow_provider_clarus.http import transport
+from airflow_provider_clarus.http.backoff import backoff
 from airflow_provider_clarus.http.responses import retry_after, server_words, without_query
 from airflow_provider_clarus.landing._packed import head_of
 from airflow_provider_clarus.landing._pages import HEAD, Announced, page
@@ -45,7 +45,6 @@ REFUSALS = 1
 #: Answers in a row, of some 12 s, that there is no such object: just made, it may not be everywhere yet.
 ABSENCES = 6
 #: Seconds.
-LONGEST_PAUSE = 30.0
 LONGEST_WAIT = 300.0
 #: Bytes of an error's body that are looked at.
 ERROR_BODY = 4096
@@ -253,6 +252,4 @@ def _storage_words(response: requests.Response) -> tuple[str, str]:
 
 def _pause(breaks: int) -> float:
     """Return seconds to wait after so many breaks in a row; none after the first."""
-    if breaks == 1:
-        return 0.0
-    return min(LONGEST_PAUSE, 0.5 * 2.0 ** (breaks - 2)) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+    return backoff(breaks - 1) if breaks > 1 else 0.0

@@ -11,6 +11,7 @@ from functools import partial
 
 from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.exceptions import ClarusError, ClarusRejectedError, ClarusTransientError
+from airflow_provider_clarus.http.backoff import backoff
 from airflow_provider_clarus.policy.answers import Call
 from airflow_provider_clarus.policy.patience import Trouble
 from airflow_provider_clarus.waiting import _waiter
@@ -284,5 +285,5 @@ def rest(failures: int, asked: float) -> float:
 
     :param asked: what the server asked for
     """
-    backoff = min(2.0 ** min(failures, 10), LONGEST_REST)
-    return max(asked, backoff) * random.uniform(1, 1.2)  # noqa: S311 - no secret
+    jittered = asked * random.uniform(1, 1.2)  # noqa: S311 - no secret
+    return max(jittered, backoff(failures, first=2.0, longest=LONGEST_REST))

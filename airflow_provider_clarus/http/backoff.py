@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Back off: pauses that double with each failure in a row, jittered, so that many do not return at once."""
+
+from __future__ import annotations
+
+import random
+
+
+def backoff(failures: int, *, first: float = 0.5, longest: float = 30.0) -> float:
+    """Return the seconds to pause after so many failures in a row.
+
+    :param failures: at least 1
+    :param first: seconds after one failure; up to a fifth of each pause is left off, by chance
+    :param longest: seconds that no pause exceeds
+    """
+    growing = first * 2.0 ** min(failures - 1, 64)
+    return min(longest, growing) * random.uniform(0.8, 1.0)  # noqa: S311 - no secret
