@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
 from airflow_provider_clarus.exceptions import ClarusError, ClarusTransientError
 from airflow_provider_clarus.http import limit
+from airflow_provider_clarus.http.backoff import backoff
 from airflow_provider_clarus.policy.answers import Call
 from airflow_provider_clarus.policy.patience import Trouble
 
@@ -25,8 +26,6 @@ REFUSED_PAUSE = 15.0
 
 #: Seconds: a server that asks for a longer pause than this has the task fail, to be retried by Airflow.
 LONGEST_PAUSE = 60.0
-
-_backoff = wait_exponential_jitter(initial=0.5, max=30, jitter=0.5)
 
 
 def retrying(attempts: int, *, repeatable: bool) -> Retrying:
@@ -82,7 +81,7 @@ def patiently(ask: Callable[[], T], call: Call) -> T:
 def _pause(state: RetryCallState) -> float:
     error = state.outcome and state.outcome.exception()
     asked = error.retry_after if isinstance(error, ClarusTransientError) else None
-    return _backoff(state) if asked is None else asked + random.random()  # noqa: S311 - no secret
+    return backoff(state.attempt_number) if asked is None else asked + random.random()  # noqa: S311 - no secret
 
 
 def _begin_pause(state: RetryCallState) -> None:
