@@ -50,6 +50,8 @@ NO_DOCUMENT = {"id": {"in": ["0"]}}
 NOBODY = range(2**31 - PAGE_SIZE, 2**31)
 #: *Documented*, unlike a filter for ids.
 UNFINISHED = {"category": {"eq": "report"}, "status": {"in": ["queued", "processing"]}}
+#: By the same filter, none: a limit counts the page size asked for, and no document can spoil the answer.
+NO_CATEGORY = {"category": {"eq": "-"}, "status": {"in": ["queued", "processing"]}}
 FAILED = {"category": {"eq": "report"}, "status": {"in": ["failed"]}}
 
 
@@ -238,7 +240,7 @@ class DocumentList:
         try:
             return self._page(wanted, first=size, after=after)
         except ClarusError as error:
-            if not (_is_refused(error) and self._takes(wanted) and self._shrink(wanted, size)):
+            if not (_is_refused(error) and self._takes(NO_CATEGORY) and self._shrink(NO_CATEGORY, size)):
                 raise
         return self._page(wanted, first=self.page_size, after=after)
 

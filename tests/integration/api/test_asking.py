@@ -13,7 +13,7 @@ import pytest
 from airflow_provider_clarus.api._way import GROW_AFTER, LEARN_AFTER, PROBE_AFTER
 from airflow_provider_clarus.api.client import ClarusClient
 from airflow_provider_clarus.api.documents import FILTERS_QUERY, PAGE_SIZE
-from airflow_provider_clarus.exceptions import ClarusRejectedError, ClarusTransientError
+from airflow_provider_clarus.exceptions import ClarusError, ClarusRejectedError, ClarusTransientError
 from airflow_provider_clarus.sandbox.faults import Fault
 from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.server import Sandbox
@@ -215,3 +215,16 @@ def test_nobody_is_asked_about_nothing(server: Any) -> None:
     other.asked()
     assert other.client.get_documents([]) == {}
     assert other.asked() == []
+
+
+def test_a_poisoned_document_shrinks_nobodys_pages(connect: Connect) -> None:
+    """It is on the page of what is unfinished; what is learnt is every tenant's."""
+    with Sandbox([Report(id=7, seconds=math.inf)], id_filter=False) as clarus:
+        ids = clarus.add_documents(6, 7)
+        clarus.documents[ids[3]].poisoned = True
+        client = connect(to=clarus, attempts=1)
+        for _ in range(2):
+            with pytest.raises(ClarusError):
+                client.get_documents(ids)
+        assert not client.has_id_filter
+        assert client._documents.page_size == PAGE_SIZE
