@@ -108,10 +108,9 @@ class Queue:
 
     def suspect(self, wanted: Wanted, largest: int) -> None:
         """Ask about a document with few others at most, which have spoilt their batch too."""
-        if not wanted.waiters:
-            return  # They have gone while it was asked about, and nobody would take it out again.
         wanted.largest, wanted.place = largest, math.nan
-        self._suspects[wanted.id] = wanted
+        if wanted.waiters:  # Or they have gone while it was asked about, and nobody would take it out again.
+            self._suspects[wanted.id] = wanted
         self._urgent.pop(wanted.id, None)
         if largest == 1:
             self._alone[wanted.id] = None
