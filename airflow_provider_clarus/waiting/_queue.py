@@ -109,8 +109,7 @@ class Queue:
     def suspect(self, wanted: Wanted, largest: int) -> None:
         """Ask about a document with few others at most, which have spoilt their batch too."""
         wanted.largest, wanted.place = largest, math.nan
-        if wanted.waiters:  # Or they have gone while it was asked about, and nobody would take it out again.
-            self._suspects[wanted.id] = wanted
+        self._suspects[wanted.id] = wanted
         self._urgent.pop(wanted.id, None)
         if largest == 1:
             self._alone[wanted.id] = None
@@ -119,8 +118,7 @@ class Queue:
 
     def clear(self, wanted: Wanted) -> None:
         """Take note that a document was answered for."""
-        if self._suspects.get(wanted.id) is wanted:
-            del self._suspects[wanted.id]
+        if self._suspects.pop(wanted.id, None):
             self._alone.pop(wanted.id, None)
             wanted.largest, wanted.failures, wanted.rests_until, wanted.trouble = PAGE_SIZE, 0, 0.0, None
 
