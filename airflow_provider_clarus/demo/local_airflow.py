@@ -120,7 +120,7 @@ class LocalAirflow(AirflowApi):
         Path(self.env["TMPDIR"]).mkdir(parents=True, exist_ok=True)
         self.cli("db", "migrate")
 
-    def start(self, timeout: float = 90) -> None:
+    def start(self, timeout: float = 300) -> None:
         """Start all components, and return when each says that it is healthy."""
         for process in self._processes.values():
             process.start()
@@ -137,7 +137,7 @@ class LocalAirflow(AirflowApi):
         """Return a component, to kill it or to start it again: one of ``COMPONENTS``."""
         return self._processes[name]
 
-    def cli(self, *arguments: str, timeout: float = 120) -> str:
+    def cli(self, *arguments: str, timeout: float = 600) -> str:
         """Run ``airflow ...`` and return what it printed; for what only the command line can do."""
         try:
             return subprocess.run(  # noqa: S603 (the command is ours)
@@ -155,7 +155,7 @@ class LocalAirflow(AirflowApi):
             command = " ".join(["airflow", *arguments])
             raise LocalAirflowError(f"'{command}' ended with {error.returncode}:\n{error.output}") from error
 
-    def unpause(self, dag_id: str, timeout: float = 60) -> None:
+    def unpause(self, dag_id: str, timeout: float = 180) -> None:
         """Let a DAG run as soon as it is parsed; a scheduled one gets its last interval's run."""
         self._wait_until(lambda: self.has_dag(dag_id), timeout, f"to parse {dag_id}")
         self.call("PATCH", f"dags/{dag_id}", json={"is_paused": False})
@@ -167,7 +167,7 @@ class LocalAirflow(AirflowApi):
         answer = self.call("POST", f"dags/{dag_id}/dagRuns", json={"logical_date": date, "conf": conf})
         return str(answer["dag_run_id"])
 
-    def scheduled_run(self, dag_id: str, timeout: float = 60) -> str:
+    def scheduled_run(self, dag_id: str, timeout: float = 180) -> str:
         """Unpause a scheduled DAG and return the id of the run that this makes for its last interval."""
         self.unpause(dag_id)
         self._wait_until(lambda: bool(self.runs(dag_id)), timeout, f"to schedule {dag_id}")

@@ -10,35 +10,20 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
 from urllib.parse import urlsplit
 
 import pytest
 from selenium import webdriver
-from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.ui import WebDriverWait
 
 from airflow_provider_clarus.connection.form import EXTRA_FIELDS, STANDARD_FIELDS
 from airflow_provider_clarus.demo.local_airflow import LocalAirflow
 from airflow_provider_clarus.sandbox.server import Sandbox
+from tests.system.browser import Found, chromium, wait_for
 from tests.system.conftest import AIRFLOW_2
 
 pytestmark = pytest.mark.long
-Found = TypeVar("Found")
-
-FLAGS = (
-    "headless",
-    "no-sandbox",
-    "disable-gpu",
-    "disable-quic",
-    "no-first-run",
-    "disable-background-networking",
-    "disable-component-update",
-    "disable-sync",
-    "window-size=1000,1700",
-)
 
 
 class Page:
@@ -50,13 +35,7 @@ class Page:
 
     def wait_for(self, look: Callable[[], Found]) -> Found:
         """Look until there is something to see."""
-        wait = WebDriverWait(
-            self._browser,
-            30,
-            poll_frequency=0.1,
-            ignored_exceptions=[NoSuchElementException, StaleElementReferenceException],
-        )
-        return wait.until(lambda browser: look())
+        return wait_for(self._browser, look)
 
     def find(self, css: str) -> WebElement:
         return self.wait_for(lambda: self._browser.find_element("css selector", css))
@@ -112,14 +91,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
 
 @pytest.fixture(scope="module")
 def page(airflow: LocalAirflow, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (chromium and driver) and "CI" not in os.environ:
-        pytest.skip("This machine has no Chromium with its driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium or ""
-    for flag in (*FLAGS, f"user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(f"--{flag}")
-    with webdriver.Chrome(options, webdriver.ChromeService(driver)) as browser:
+    with chromium(tmp_path_factory.mktemp("chromium")) as browser:
         yield Page(browser, airflow.url)
 
 
