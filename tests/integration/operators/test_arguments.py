@@ -45,6 +45,7 @@ from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.server import Sandbox
 from airflow_provider_clarus.sensors.document import ClarusDocumentSensor
 from airflow_provider_clarus.transfers.clarus_to_object_storage import ClarusReportToObjectStorageOperator
+from airflow_provider_clarus.triggers import deferral
 from tests.integration.tasks import context
 
 DAY = {
@@ -323,6 +324,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sandbox, P
         patch.setenv("AIRFLOW_CONN_CLARUS_EU", sandbox.connection_uri.replace("/acme", "/globex"))
         patch.setenv("AIRFLOW_CONN_AWS_DEFAULT", "aws://")
         patch.setattr(landing_document, "land_document", land_document)
+        patch.setattr(deferral, "TOO_SHORT", -1.0)
         for refused in patience.PATIENCE:
             patch.setitem(patience.PATIENCE, refused, patience.AT_ONCE)
         (landed,) = sandbox.add_documents(1, 7)

@@ -149,7 +149,7 @@ def test_an_error_that_nobody_foresaw_is_an_event_too(monkeypatch: pytest.Monkey
     async def wait_for(*_: Any, **__: Any) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr("airflow_provider_clarus.waiting.poller.wait_for", wait_for)
+    monkeypatch.setattr("airflow_provider_clarus.triggers.document._imported", [wait_for])
     event = event_of(trigger(1, settled='{"report_id": 7}'))
     assert settled_of(event) == {"report_id": 7}
     with pytest.raises(ClarusTransientError, match="can't start new thread"):

@@ -15,7 +15,7 @@ from airflow_provider_clarus.exceptions import (
 )
 from airflow_provider_clarus.sandbox.faults import HTML_ERROR, Fault
 from airflow_provider_clarus.sandbox.server import Sandbox
-from airflow_provider_clarus.waiting import _tenant
+from airflow_provider_clarus.waiting import _tenant, watch
 from tests.integration.waiting.waits import NEVER, asked, kinds, outcomes, polls, wait_for
 
 
@@ -61,9 +61,10 @@ def test_a_back_off_yields_to_a_last_look(clarus: Sandbox, monkeypatch: pytest.M
     assert kinds(outcomes(wait_for(document_id, timeout=1))) == [Document]
 
 
-def test_a_retry_after_does_not_outlast_a_deadline(clarus: Sandbox) -> None:
+def test_a_retry_after_does_not_outlast_a_deadline(clarus: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "LAST_LOOK", 1.5)
     hasty, patient = clarus.add_documents(2, 7)
-    clarus.inject(Fault("graphql", status=429, headers={"Retry-After": "2"}, times=1))
+    clarus.inject(Fault("graphql", status=429, headers={"Retry-After": "3"}, times=1))
     timeout, document = outcomes(wait_for(hasty, timeout=0.5), wait_for(patient))
     assert isinstance(timeout, ClarusTimeoutError)
     assert "429" in str(timeout)

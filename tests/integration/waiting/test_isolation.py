@@ -85,7 +85,7 @@ def test_a_storage_that_redirects_to_the_api_gets_none_of_it_sent_there(
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the pauses between the tries of a download."""
-    monkeypatch.setattr(_download, "LONGEST_PAUSE", 0.0)
+    monkeypatch.setattr(_download, "_pause", lambda breaks: 0.0)
 
 
 REFUSED = [
