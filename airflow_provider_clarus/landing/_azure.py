@@ -93,6 +93,10 @@ def console_url(bucket: str, key: str, connection: Any) -> str:
     return f"https://{host}/{quote(bucket)}/{quote(key)}"
 
 
+#: Codes of Azure and of Azurite (https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes).
+BLOCKS_GONE = ("InvalidBlockList", "InvalidBlobOrBlock")
+
+
 class AzureWriter(PartsWriter):
     """Staged blocks need no cleaning up: Azure drops them with the blob's next commit, or after a week."""
 
@@ -124,7 +128,7 @@ class AzureWriter(PartsWriter):
         return self._make("commit_block_list", blocks, **absent)
 
     def _make(self, method: str, body: Any, **conditions: Any) -> Any:
-        from azure.core.exceptions import ResourceExistsError, ResourceModifiedError
+        from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceModifiedError
         from azure.storage.blob import ContentSettings
 
         arguments = dict(self._options.extra_args)
@@ -135,8 +139,12 @@ class AzureWriter(PartsWriter):
             arguments["metadata"] = dict(self._options.metadata)
         try:
             return _call(self._fs, self._bucket, self._key, method, body, **arguments, **conditions)
-        except (ResourceExistsError, ResourceModifiedError):
-            if self._options.if_absent:
+        except HttpResponseError as error:
+            exists = isinstance(error, ResourceExistsError | ResourceModifiedError)
+            if getattr(error, "error_code", "") in BLOCKS_GONE:
+                # Whoever lands in between drops the blocks that were staged, and Azure may say that first.
+                exists = _call(self._fs, self._bucket, self._key, "exists")
+            if exists and self._options.if_absent:
                 raise ObjectExistsError from None
             raise
 
