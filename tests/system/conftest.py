@@ -19,15 +19,17 @@ from tests.integration.landing import stores
 REPOSITORY = Path(__file__).parents[2]
 DAGS = Path(__file__).parent / "dags"
 AIRFLOW_2 = version("apache-airflow").startswith("2.")
+START_THEIR_OWN = ("test_connection_ui", "test_demo", "test_leaks", "test_link", "test_poison")
 REPORTS = [Report(number, seconds=5, tenant=tenant) for tenant in ("acme", "globex") for number in (7, 8)]
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep these tests to one worker, with one Airflow: pytest -n 2 --dist loadgroup."""
+    """Keep those that share an Airflow to one worker, and those that start their own to another."""
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.xdist_group("airflow"))
+            group = "own_airflow" if item.path.stem in START_THEIR_OWN else "airflow"
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session", autouse=True)
