@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from mimetypes import guess_type
@@ -174,11 +175,15 @@ def result_of(path: ObjectStoragePath, found: Stored) -> dict[str, Any]:
     }
 
 
+# Of RFC 6838, 4.2, and whatever parameters.
+_MIME_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+( *;.*)?")
+
+
 def _media_type(value: Any) -> str:
     found = settle.text(value, "content_type")
     if guess := guess_type(f"a.{found}")[0]:
         raise settle.refused("content_type", value, f"a MIME type, such as {guess}")
-    if "/" not in found or not (found.isascii() and found.isprintable()):
+    if not (_MIME_TYPE.fullmatch(found) and found.isascii() and found.isprintable()):
         raise settle.refused("content_type", value, "a MIME type, such as text/csv")
     return found
 

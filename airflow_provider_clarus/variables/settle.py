@@ -145,9 +145,12 @@ def report(report_id: Any, report_name: Any) -> int | str:
         raise ClarusInputError(f"Of report_id and report_name, {given} is given; pass one of them.")
     if report_name is None:
         return positive_id(report_id, "report_id")
-    if not isinstance(report_name, str) or report_name.strip() in ("", "None"):
+    # As native templates make it of figures.
+    is_number = isinstance(report_name, Integral) and not isinstance(report_name, bool)
+    found = _plain(report_name) if isinstance(report_name, str) or is_number else ""
+    if found.strip() in ("", "None"):
         raise refused("report_name", report_name, "a report's whole name")
-    return _plain(report_name)
+    return found
 
 
 def destination(value: Any, name: str = "destination") -> str:

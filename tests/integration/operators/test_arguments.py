@@ -405,10 +405,8 @@ def means_something(kind: str, way: Callable[..., Any], value: Any) -> bool:
         is_text = isinstance(value, str) and value.strip() not in ("", "None")
     if value is None:
         return kind in OPTIONAL
-    if kind in ("tenant", "connection"):
+    if kind in ("tenant", "connection", "report's name"):
         return is_text or (isinstance(value, int) and abs(value) < 10**4000)
-    if kind == "report's name":
-        return is_text
     if value in ([], "[]"):
         return kind in ("flag or names", "variables") and way is not jinja
     if value in ({"a": 1}, "{'a': 1}"):
