@@ -55,5 +55,11 @@ if __name__ == "__main__":
         land._commit = lambda *parts: (commit(*parts), _die())
     else:
         link = os.link
-        os.link = lambda *parts: (link(*parts), _die())
+
+        def link_and_die(source: Any, target: Any, **how: Any) -> None:
+            link(source, target, **how)
+            if str(target).endswith(".csv"):  # And not a library's, which tries what the system can do.
+                _die()
+
+        os.link = link_and_die
     attempt(FileStore(Path(state)), 1, **json.loads(given))

@@ -160,7 +160,7 @@ def test_a_sensor_looks_at_its_deadline(clarus: Sandbox, deferrable: bool) -> No
         )
     )
     assert outcome["id"] == document_id
-    assert len(polls(clarus)) == 2
+    assert len(polls(clarus)) <= 2
 
 
 @pytest.mark.parametrize("seconds", [-3600, 3600])

@@ -39,7 +39,7 @@ def test_an_outage_makes_all_looks_rarer(clarus: Sandbox, monkeypatch: pytest.Mo
     clarus.inject(Fault("graphql", status=503, for_seconds=2.0))
     outcomes(*map(wait_for, ids))
     refused = [poll for poll in polls(clarus) if poll.status == 503]
-    assert 1 <= len(refused) <= 3
+    assert len(refused) <= 3
 
 
 @pytest.mark.parametrize("status", [429, 503])
