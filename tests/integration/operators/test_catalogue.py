@@ -219,7 +219,7 @@ def test_a_name_that_cannot_be_looked_up_is_tried_again(clarus: Sandbox, execute
         ({"report_id": 7, "report_name": "Stock Summary"}, "both is given"),
         ({"report_name": " "}, "a report's whole name"),
         ({"report_name": "None"}, "a report's whole name"),
-        ({"report_name": 7}, "a report's whole name"),
+        ({"report_name": True}, "a report's whole name"),
         ({"report_id": 7, "check_variables": "perhaps"}, "check_variables is 'perhaps'"),
     ],
 )

@@ -68,8 +68,12 @@ def test_a_task_that_has_run_can_be_copied_pickled_and_serialized(
                 used.execute_complete(context(), event_of(restored(deferred.trigger)))
     except ClarusError:
         assert seconds
-    expected = json.dumps(Serialization.serialize_operator(fresh), sort_keys=True)
-    for copied in (used, copy.deepcopy(used), pickle.loads(pickle.dumps(used)), copy.copy(used)):
+    # Airflow 2.11 writes down a default that was copied: each is compared with a fresh task copied alike.
+    for alike in (lambda task: task, copy.deepcopy, lambda task: pickle.loads(pickle.dumps(task)), copy.copy):
+        copied, expected = (
+            alike(used),
+            json.dumps(Serialization.serialize_operator(alike(fresh)), sort_keys=True),
+        )
         # What is known of the file when it has landed is shown, and nothing else stays.
         if "file_name" in copied.template_fields:
             copied.file_name = None
