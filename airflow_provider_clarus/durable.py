@@ -93,6 +93,13 @@ def generate(
     return generated
 
 
+def queued_before(
+    context: Context, client: ClarusClient, report: int | str, variables: Sequence[Mapping[str, str]]
+) -> int | None:
+    """Return the document that an earlier try of this task has queued for the very same request."""
+    return _Task(context, client, report, variables, fails=False, end=None).queued_before
+
+
 def forget_if_cleared(context: Context) -> None:
     """Let the next try generate anew, where this one is stopped because a person has cleared the task.
 
@@ -148,6 +155,11 @@ class _Task:
         self._kept: dict[str, Any] = kept if kept.get("max_tries") == self._max_tries else {}
         self._doubts: list[dict[str, Any]] = self._kept.get("doubts", [])
 
+    @property
+    def queued_before(self) -> int | None:
+        """The document that an earlier try has queued for the same request."""
+        return self._kept["id"] if self._kept.get("request") == self._request else None
+
     def adopt(self) -> Generated | None:
         """Return the document that a failed try of this task has queued, if there is one to go on with."""
         if self._cleared:
@@ -155,7 +167,7 @@ class _Task:
         if "id" not in self._kept:
             return None
         document_id: int = self._kept["id"]
-        if self._kept["request"] != self._request:
+        if self.queued_before is None:
             log.info(
                 "Document %d of an earlier try is not %s with these variables: generating anew",
                 document_id,

@@ -109,6 +109,11 @@ class Generation:
             variable_format=connection.variable_format,
         )
 
+    def has_queued(self, context: Context, document_id: int) -> bool:
+        """Tell whether an earlier try of this task has queued the very same report as this document."""
+        variables = self.variables(context)
+        return durable.queued_before(context, self.hook.client, self.report, variables) == document_id
+
     def queue(
         self, task: BaseOperator, context: Context, variables: Sequence[Mapping[str, str]], work: Work
     ) -> Document:

@@ -57,8 +57,18 @@ class Receipts:
             ) from error
 
     def read(self) -> tuple[dict[str, Any], dict[str, str]] | None:
-        """Return the result and the metadata that an earlier try of this task was about to publish."""
-        kept: Any = self._store and self._store.get(KEY)
+        """Return the result and the metadata that an earlier try of this task was about to publish.
+
+        :raises ClarusTransientError: Airflow could not be asked
+        """
+        try:
+            kept: Any = self._store and self._store.get(KEY)
+        except Exception as error:
+            raise ClarusTransientError(
+                f"Could not find out from Airflow what an earlier try has landed: {error!r}. "
+                "Nothing was published; a retry helps.",
+                may_have_acted=False,
+            ) from error
         if not kept or kept.get("max_tries") != self._max_tries:
             return None
         return kept["result"], kept["metadata"]

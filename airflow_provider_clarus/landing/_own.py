@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_clarus.landing._storage import ObjectOptions, Stored, storage_of
@@ -17,14 +18,20 @@ if TYPE_CHECKING:
 READ = 8 * 1024 * 1024
 
 
-def own_result(path: ObjectStoragePath, found: Stored, receipts: Receipts, log: Any) -> dict[str, Any] | None:
+def own_result(
+    path: ObjectStoragePath, found: Stored, receipts: Receipts, is_wanted: Callable[[int], bool], log: Any
+) -> dict[str, Any] | None:
     """Return what an earlier try was to return, if the object at ``path`` is the one that it has landed.
 
     Told by its size, by the metadata that name document and tenant, where it carries any, and by its digest:
     an earlier try may also have failed because the storage has other bytes than were sent.
+
+    :param is_wanted: whether this try, too, is to land a document: what it depends on may have changed
     """
     result, metadata = receipts.read() or ({}, {})
     if result.get("uri") != str(path) or result["size"] != found.size:
+        return None
+    if not is_wanted(result["document_id"]):
         return None
     if found.metadata and not found.carries(metadata):
         return None

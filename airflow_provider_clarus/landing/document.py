@@ -86,7 +86,7 @@ def land_document(
         )
     except ObjectExistsError:
         found = storage_of(path.protocol).look(path)
-        if found and (own := own_result(path, found, receipts, log)):
+        if found and (own := own_result(path, found, receipts, lambda own: own == document_id, log)):
             return own
         if landing.if_exists == "skip" and found:
             log.info(

@@ -198,9 +198,12 @@ def _commit(writer: Writer, order: _Order, landed: Landed) -> None:
         found = storage_of(order.path.protocol).look(order.path)
         if not found or found.size != landed.size:
             raise
-        if not found.carries(order.options.metadata) and not (
-            order.accept_same and sha256_of(order.path) == landed.sha256
-        ):
+        if order.accept_same:
+            # An earlier try may have failed since the storage has other bytes, under the same metadata.
+            is_ours = sha256_of(order.path) == landed.sha256
+        else:
+            is_ours = found.carries(order.options.metadata)
+        if not is_ours:
             raise
         writer.discard()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from mimetypes import guess_type
 from typing import TYPE_CHECKING, Any
@@ -137,12 +137,13 @@ class Landing:
             if_absent=self.if_exists != "replace",
         )
 
-    def already_there(self, receipts: Receipts) -> dict[str, Any] | None:
+    def already_there(self, receipts: Receipts, is_wanted: Callable[[int], bool]) -> dict[str, Any] | None:
         """Look before anything is generated, and return the result of a task that has nothing to do.
 
         One request; none where the destination's name, or ``if_exists``, does not ask for it.
 
         :param receipts: of the task, whose earlier try may have landed it
+        :param is_wanted: whether the document that it has landed is the one that this try is to land
         :raises ClarusInputError: an object is there, and ``if_exists`` is ``fail``
         """
         if self.if_exists == "replace" or self.destination.endswith("/"):
@@ -151,7 +152,7 @@ class Landing:
         found = storage_of(self.destination).look(path)
         if found is None:
             return None
-        if own := own_result(path, found, receipts, log):
+        if own := own_result(path, found, receipts, is_wanted, log):
             return own
         if self.if_exists == "skip":
             log.info("%s exists already, and if_exists is 'skip': there is nothing to do", path)
@@ -181,7 +182,7 @@ _MIME_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+( *;.*)?")
 
 def _media_type(value: Any) -> str:
     found = settle.text(value, "content_type")
-    if guess := guess_type(f"a.{found}")[0]:
+    if "/" not in found and (guess := guess_type(f"a.{found}")[0]):
         raise settle.refused("content_type", value, f"a MIME type, such as {guess}")
     if not (_MIME_TYPE.fullmatch(found) and found.isascii() and found.isprintable()):
         raise settle.refused("content_type", value, "a MIME type, such as text/csv")

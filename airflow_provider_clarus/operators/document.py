@@ -87,7 +87,7 @@ class ClarusDownloadDocumentOperator(Stoppable, BaseOperator):
         tenant_asked = settle.tenant(self.subdomain)
         place.check_connection()
         receipts = Receipts(context)
-        if there := place.already_there(receipts):
+        if there := place.already_there(receipts, lambda own: own == document_id):
             return tell(self, context, there)
         hook = ClarusHook(clarus_conn_id, tenant_asked)
         tenant = hook.client.connection.tenant

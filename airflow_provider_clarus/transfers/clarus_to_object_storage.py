@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator, conf
@@ -128,7 +129,8 @@ class ClarusReportToObjectStorageOperator(Stoppable, GoesOn, BaseOperator):
         settled = self._settled()
         place = Landing(**settled["landing"])
         place.check_connection()
-        if there := place.already_there(Receipts(context)):
+        is_wanted = partial(wanted.has_queued, context)
+        if there := place.already_there(Receipts(context), is_wanted):
             return tell(self, context, there)
         variables = wanted.variables(context)
         settled |= {"subdomain": wanted.hook.client.connection.tenant, "report_id": wanted.report_id}

@@ -17,6 +17,7 @@ import pytest
 from airflow_provider_clarus import durable
 from airflow_provider_clarus.exceptions import ClarusInputError, ClarusTransientError
 from airflow_provider_clarus.landing import land as land_module
+from airflow_provider_clarus.landing._storage import ObjectOptions, storage_of
 from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.server import Sandbox
 from tests.integration.tasks import Store, context, task_instance
@@ -123,6 +124,25 @@ def test_what_another_has_put_there_is_not_its_own(
     assert destination.shown()["report.csv"] == other
 
 
+def test_nor_is_another_document_that_an_earlier_try_has_landed(
+    make: Callable[..., Any], destination: Destination, clarus_default: Sandbox
+) -> None:
+    """What a task depends on may have changed between its tries."""
+    arguments, store = make("download"), Store()
+    attempt(store, 1, **arguments)
+    (arguments["document_id"],) = clarus_default.add_documents(1, 7)
+    with pytest.raises(ClarusInputError, match="exists already, and if_exists is 'fail'"):
+        attempt(store, 2, **arguments)
+
+
+def test_nor_what_was_generated_for_another_request(make: Callable[..., Any]) -> None:
+    arguments, store = make("transfer"), Store()
+    receipt = attempt(store, 1, **arguments, variables={"account_id": 3})
+    with pytest.raises(ClarusInputError, match="exists already, and if_exists is 'fail'"):
+        attempt(store, 2, **arguments, variables={"account_id": 4})
+    assert attempt(store, 2, **arguments, variables={"account_id": 3}) == receipt
+
+
 def test_a_cleared_task_has_landed_nothing_nor_has_another(make: Callable[..., Any]) -> None:
     arguments, store = make("download"), Store()
     attempt(store, 1, **arguments)
@@ -179,3 +199,34 @@ def test_without_a_store_the_retry_compares_the_files(
     with pytest.raises(ClarusInputError, match="exists already"):
         attempt(None, 2, **arguments)
     assert destination.shown() == {"report.csv": b"x" * 900}
+
+
+def test_nor_is_a_damaged_object_its_own_whatever_it_carries(
+    make: Callable[..., Any], destination: Destination
+) -> None:
+    """Airflow before 3.3: the try that published it has failed, since the storage has other bytes."""
+    arguments, storage = make("download"), storage_of(destination.uri)
+    attempt(None, 1, **arguments)
+    carried = storage.look(destination.path)
+    assert carried
+    writer = storage.open_writer(destination.path, ObjectOptions(metadata=carried.metadata))
+    writer.write(b"x" * 900)
+    writer.commit()
+    assert storage.look(destination.path) == carried
+    with pytest.raises(ClarusInputError, match="exists already"):
+        attempt(None, 2, **arguments)
+    assert destination.shown() == {"report.csv": b"x" * 900}
+
+
+def test_a_retry_that_cannot_ask_what_was_landed_is_retried(
+    make: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments, store = make("download"), Store()
+    attempt(store, 1, **arguments)
+
+    def refuse(key: str) -> None:
+        raise RuntimeError("the API server is away")
+
+    monkeypatch.setattr(store, "get", refuse)
+    with pytest.raises(ClarusTransientError, match="a retry helps"):
+        attempt(store, 2, **arguments)

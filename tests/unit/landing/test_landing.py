@@ -21,6 +21,7 @@ from airflow_provider_clarus.landing._source import ObjectChangedError, Source
 from airflow_provider_clarus.landing._storage import ObjectOptions
 from airflow_provider_clarus.landing._url_refused import Meaning, meaning
 from airflow_provider_clarus.landing._urls import check_url, redirected, without_query
+from airflow_provider_clarus.landing.landing import Landing
 from airflow_provider_clarus.landing.names import MAX_NAME, destination_path, safe_file_name
 
 MD5 = "0123456789abcdef0123456789abcdef"
@@ -361,3 +362,23 @@ def test_a_password_in_a_destination_is_not_repeated() -> None:
     with pytest.raises(ClarusInputError) as refused:
         destination_path("s3://key:hunter2@bucket/k", None, 5)
     assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "text/csv",
+        "text/csv; charset=utf-8",
+        "text/csv; name=stock.csv",
+        "application/vnd.oasis.opendocument.text",
+        "application/vnd.rar",
+    ],
+)
+def test_a_mime_type_is_taken_as_it_is(content_type: str) -> None:
+    assert Landing.settle("s3://bucket/stock", content_type=content_type).content_type == content_type
+
+
+@pytest.mark.parametrize("content_type", ["csv", "text", "/tmp/5", "text/", "a b/c", "text/c\nv", "text/ç"])
+def test_what_is_no_mime_type_is_refused(content_type: str) -> None:
+    with pytest.raises(ClarusInputError, match="content_type"):
+        Landing.settle("s3://bucket/stock", content_type=content_type)
