@@ -25,7 +25,8 @@ from airflow_provider_clarus.api._lists import (
     Lists,
     Reading,
 )
-from airflow_provider_clarus.api._memory import PAGE_SIZE, SMALL_PAGE_SIZE, Memory, Taken
+from airflow_provider_clarus.api._memory import SMALL_PAGE_SIZE, Memory, Taken
+from airflow_provider_clarus.api._way import PAGE_SIZE
 from airflow_provider_clarus.api.reports import Report, ReportQuery
 from airflow_provider_clarus.exceptions import (
     ClarusError,

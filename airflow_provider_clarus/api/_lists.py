@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_clarus.api._memory import PAGE_SIZE, SMALL_PAGE_SIZE
+from airflow_provider_clarus.api._memory import SMALL_PAGE_SIZE
+from airflow_provider_clarus.api._way import PAGE_SIZE
 from airflow_provider_clarus.api.reports import Report, ReportQuery
 from airflow_provider_clarus.exceptions import ClarusInputError
 from airflow_provider_clarus.http.responses import documented_shape

@@ -16,16 +16,17 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
+from airflow_provider_clarus.api._way import PAGE_SIZE
 from airflow_provider_clarus.api.reports import Report
 from airflow_provider_clarus.auth.state_folder import private_folder, read_file, replace_file
 
 log = logging.getLogger(__name__)
 
-#: Rows per page (API page "GraphQL": ``first`` is capped at 100).
-PAGE_SIZE = 100
 #: Rows per page where a server refuses that many: its limit on complexity counts the page that is asked for.
 SMALL_PAGE_SIZE = 10
-#: Seconds after which what was refused is tried again.
+#: Seconds after which what was refused once is tried again: passing trouble is not to cost every process more.
+DOUBTED = 60.0
+#: Seconds after which what was refused then, too, is tried again.
 BELIEVED = 900.0
 #: Reports whose names are kept.
 KEPT_REPORTS = 1000
@@ -59,6 +60,8 @@ class _Kept:
     taken: Taken = Taken()
     learnt_at: float = 0.0
     """Seconds since the epoch."""
+    is_sure: bool = False
+    """Whether the same was learnt before."""
     names: dict[int, Names] = field(default_factory=dict)
     """By the ids of the reports, the newest last."""
 
@@ -78,15 +81,24 @@ class Memory:
     def _kept(self) -> _Kept:
         try:
             kept = json.loads(read_file(private_folder() / self._file))
-            return _Kept(_taken(kept["taken"]), float(kept["learnt_at"]), _names(kept["reports"]))
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            return _Kept(
+                _taken(kept["taken"]),
+                float(kept["learnt_at"]),
+                kept["is_sure"] is True,
+                _names(kept["reports"]),
+            )
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
             return _Kept()
 
     @property
     def taken(self) -> Taken:
         """What the server takes; all of it, where what was refused may be tried again."""
+        return self._kept.taken if self._is_believed else Taken()
+
+    @property
+    def _is_believed(self) -> bool:
         age = self._clock() - self._kept.learnt_at
-        return self._kept.taken if 0 <= age < BELIEVED else Taken()
+        return 0 <= age < (BELIEVED if self._kept.is_sure else DOUBTED)
 
     def names(self, report_id: int) -> Names | None:
         """Return the names of a report that was found before."""
@@ -98,10 +110,12 @@ class Memory:
         return next((names.query for names in known), None)
 
     def learn(self, taken: Taken) -> None:
-        """Learn what the server takes."""
-        if taken != self.taken:
-            self._kept.taken, self._kept.learnt_at = taken, self._clock()
-            self._write()
+        """Learn what the server takes; what it refuses is believed for longer when it was refused before."""
+        is_known = taken == self._kept.taken
+        if is_known and (self._is_believed or taken == Taken()):
+            return
+        self._kept.taken, self._kept.learnt_at, self._kept.is_sure = taken, self._clock(), is_known
+        self._write()
 
     def note(self, report: Report) -> None:
         """Keep a report's names, where they save a request."""
@@ -116,6 +130,7 @@ class Memory:
         kept = {
             "taken": asdict(self._kept.taken),
             "learnt_at": self._kept.learnt_at,
+            "is_sure": self._kept.is_sure,
             "reports": {report_id: [known.report, known.query] for report_id, known in names},
         }
         try:
