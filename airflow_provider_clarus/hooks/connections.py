@@ -50,7 +50,10 @@ def fetch(conn_id: str) -> Connection:
     try:
         threading.Thread(target=context.run, args=[run], name="clarus-fetching", daemon=True).start()
         return fetched.result(seconds)
-    except FutureTimeoutError:
+    except FutureTimeoutError as error:
+        if fetched.done():
+            # The backend's own, which is a TimeoutError, too.
+            raise _not_fetched(conn_id, error) from error
         raise ClarusTransientError(
             f"Could not fetch connection {conn_id!r}: no answer from Airflow, or the secrets backend, within "
             f"{seconds:.0f} s. Nothing was sent.",

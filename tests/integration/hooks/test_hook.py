@@ -6,12 +6,13 @@ import logging
 from datetime import date
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException, BaseHook
 
 from airflow_provider_clarus.api.client import ClarusClient
 from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.api.status import DocumentStatus
 from airflow_provider_clarus.exceptions import ClarusTransientError
+from airflow_provider_clarus.hooks import connections
 from airflow_provider_clarus.hooks.clarus import ClarusHook
 from airflow_provider_clarus.sandbox.faults import Fault
 from airflow_provider_clarus.sandbox.reports import Report
@@ -81,3 +82,12 @@ def test_no_secret_is_logged_even_at_debug(
     bearer = clarus_default.requests[-1].headers["authorization"].removeprefix("Bearer ")
     for secret in (clarus_default.client_secret, bearer, url.partition("?")[2]):
         assert secret not in caplog.text
+
+
+def test_a_secrets_backends_own_time_out_is_told_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    def time_out(conn_id: str) -> None:
+        raise TimeoutError("the vault is sealed")
+
+    monkeypatch.setattr(BaseHook, "get_connection", time_out)
+    with pytest.raises(ClarusTransientError, match="the vault is sealed"):
+        connections.fetch("clarus_default")
