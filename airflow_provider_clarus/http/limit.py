@@ -22,15 +22,17 @@ class Limit:
         self._lock = threading.Lock()
         self._is_cut = False
         self._stop: Callable[[], None] | None = None
+        self._around: Limit | None = None
 
     def __enter__(self) -> Limit:
+        self._around = current()
         _of_thread.limit = self
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        _of_thread.limit = None
+        _of_thread.limit = self._around
 
     @property
     def left(self) -> float:

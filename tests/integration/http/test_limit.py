@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_clarus.api.client import ClarusClient
 from airflow_provider_clarus.exceptions import ClarusTransientError
-from airflow_provider_clarus.http.limit import Limit
+from airflow_provider_clarus.http.limit import Limit, current
 from airflow_provider_clarus.sandbox.faults import Fault
 from airflow_provider_clarus.sandbox.server import Sandbox
 
@@ -52,3 +52,11 @@ def test_the_thread_is_free_of_it_afterwards(sandbox: Sandbox, client: ClarusCli
     with Limit(0.0):
         pass
     assert client.get_documents([1]) == {}
+
+
+def test_one_within_another_leaves_the_other_in_force() -> None:
+    with Limit(60.0) as around:
+        with Limit(1.0) as within:
+            assert current() is within
+        assert current() is around
+    assert current() is None
