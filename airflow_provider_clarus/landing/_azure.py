@@ -11,6 +11,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -140,11 +141,15 @@ class AzureWriter(PartsWriter):
         try:
             return _call(self._fs, self._bucket, self._key, method, body, **arguments, **conditions)
         except HttpResponseError as error:
+            if not self._options.if_absent:
+                raise
             exists = isinstance(error, ResourceExistsError | ResourceModifiedError)
             if getattr(error, "error_code", "") in BLOCKS_GONE:
-                # Whoever lands in between drops the blocks that were staged, and Azure may say that first.
-                exists = _call(self._fs, self._bucket, self._key, "exists")
-            if exists and self._options.if_absent:
+                # Whoever lands in between drops the blocks that were staged, and Azure may say that first. A
+                # role that may only write is not told.
+                with suppress(HttpResponseError):
+                    exists = _call(self._fs, self._bucket, self._key, "exists")
+            if exists:
                 raise ObjectExistsError from None
             raise
 
