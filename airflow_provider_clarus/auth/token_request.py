@@ -21,7 +21,7 @@ from airflow_provider_clarus.connection.connection import ClarusConnection, is_o
 from airflow_provider_clarus.exceptions import ClarusAuthError, ClarusError, ClarusTransientError
 from airflow_provider_clarus.http import transport
 from airflow_provider_clarus.http.responses import retry_after, server_words
-from airflow_provider_clarus.policy.answers import Said, row_of_token
+from airflow_provider_clarus.policy.answers import Call, is_own_error, row_of_token
 
 if TYPE_CHECKING:
     from requests_oauthlib import OAuth2Session
@@ -135,8 +135,8 @@ def _refused(
     said = f"Could not {doing}: Clarus answered {status}: {server_words(response.content).rstrip('.')}."
     if row.error is not ClarusAuthError:
         # No verdict of a token endpoint: a firewall's, a proxy's, another address's.
-        passes = Said.FOREIGN not in row.said or status >= 500 or status == 429
-        remedy = "" if passes else _WHERE
+        own = is_own_error(Call.TOKEN, status, answer)
+        remedy = "" if own or status >= 500 or status == 429 else _WHERE
         pause = retry_after(response.headers, datetime.now(timezone.utc))
         later = ClarusTransientError(f"{said} {remedy}".rstrip(), status=status, retry_after=pause)
         return _ClientRefusedError(later) if status == 401 else later

@@ -230,3 +230,13 @@ def test_the_advice_is_the_token_endpoints_and_not_a_reports(
     assert said in found
     assert "report" not in found
     assert "Check the id" not in found
+
+
+@pytest.mark.parametrize("status", [400, 409, 408, 429, 503])
+def test_what_the_token_endpoint_itself_puts_off_is_no_wrong_address(
+    connection: ClarusConnection, sandbox: Sandbox, status: int
+) -> None:
+    sandbox.inject(Fault("token", status=status, body={"error": "temporarily_unavailable"}))
+    found = outcome(TokenSource(connection, print).get)
+    assert "temporarily_unavailable" in found
+    assert "token_url" not in found
