@@ -6,19 +6,12 @@
 #
 #     ruby clarus.rb '{"port": 3000, "reports": [{"id": 7}]}'
 
-require "json"
-require "logger"
+require_relative "doorkeeper"
+
 require "digest"
-require "securerandom"
 require "csv"
-require "rails"
-require "action_controller/railtie"
-require "active_record/railtie"
-require "doorkeeper"
 require "graphql"
 require "chronic"
-require "puma"
-require "rack/handler/puma"
 
 OPTIONS = {
   "port" => 0, "tenants" => ["acme"], "reports" => [{ "id" => 7 }],
@@ -27,51 +20,7 @@ OPTIONS = {
   "redirect_uri" => "http://127.0.0.1/callback", "folder" => "."
 }.merge(JSON.parse(ARGV.fetch(0, "{}")))
 
-ENV["RAILS_ENV"] = "production"
-ENV["DATABASE_URL"] = "sqlite3:#{File.join(OPTIONS["folder"], "clarus.sqlite3")}?pool=32&timeout=10000"
-ActiveRecord::Base.establish_connection
-ActiveRecord::Schema.verbose = false
-ActiveRecord::Schema.define do
-  create_table :users, force: true do |t|
-    t.string :name
-  end
-  create_table :oauth_applications, force: true do |t|
-    t.string :name, null: false
-    t.string :uid, null: false, index: { unique: true }
-    t.string :secret, null: false
-    t.text :redirect_uri
-    t.string :scopes, null: false, default: ""
-    t.boolean :confidential, null: false, default: true
-    t.timestamps
-  end
-  create_table :oauth_access_grants, force: true do |t|
-    t.references :resource_owner, null: false
-    t.references :application, null: false
-    t.string :token, null: false, index: { unique: true }
-    t.integer :expires_in, null: false
-    t.text :redirect_uri, null: false
-    t.datetime :created_at, null: false
-    t.datetime :revoked_at
-    t.string :scopes, null: false, default: ""
-    t.string :code_challenge
-    t.string :code_challenge_method
-  end
-  create_table :oauth_access_tokens, force: true do |t|
-    t.references :resource_owner
-    t.references :application, null: false
-    t.string :token, null: false, index: { unique: true }
-    t.string :refresh_token, index: { unique: true }
-    t.integer :expires_in
-    t.datetime :revoked_at
-    t.datetime :created_at, null: false
-    t.string :scopes
-    t.string :previous_refresh_token, null: false, default: ""
-  end
-end
-
-class User < ActiveRecord::Base; end
-
-Person = User.create!(name: "clarus-user")
+Person = make_tables(File.join(OPTIONS["folder"], "clarus.sqlite3"), previous_refresh_token: true)
 
 # A report as its owner has stored it. Date variables are read by Chronic, when the report is generated.
 Report = Struct.new(:id, :tenant, :owner, :name, :seconds, :outcome, :declared, :stored, :times, keyword_init: true) do

@@ -3,61 +3,9 @@
 
 # Doorkeeper, the usual one of Rails, with the clients of PEER_CLIENTS, on PEER_PORT.
 
-require "json"
-require "logger"
-require "securerandom"
-require "rails"
-require "action_controller/railtie"
-require "active_record/railtie"
-require "doorkeeper"
-require "puma"
-require "rack/handler/puma"
+require_relative "../../../reference/doorkeeper"
 
-ENV["RAILS_ENV"] = "production"
-ENV["DATABASE_URL"] = "sqlite3:#{File.join(Dir.pwd, "doorkeeper.sqlite3")}?pool=16&timeout=10000"
-ActiveRecord::Base.establish_connection
-ActiveRecord::Schema.verbose = false
-ActiveRecord::Schema.define do
-  create_table :users, force: true do |t|
-    t.string :name
-  end
-  create_table :oauth_applications, force: true do |t|
-    t.string :name, null: false
-    t.string :uid, null: false, index: { unique: true }
-    t.string :secret, null: false
-    t.text :redirect_uri
-    t.string :scopes, null: false, default: ""
-    t.boolean :confidential, null: false, default: true
-    t.timestamps
-  end
-  create_table :oauth_access_grants, force: true do |t|
-    t.references :resource_owner, null: false
-    t.references :application, null: false
-    t.string :token, null: false, index: { unique: true }
-    t.integer :expires_in, null: false
-    t.text :redirect_uri, null: false
-    t.datetime :created_at, null: false
-    t.datetime :revoked_at
-    t.string :scopes, null: false, default: ""
-    t.string :code_challenge
-    t.string :code_challenge_method
-  end
-  # With a column previous_refresh_token, an old one would be good until the new access token is used.
-  create_table :oauth_access_tokens, force: true do |t|
-    t.references :resource_owner
-    t.references :application, null: false
-    t.string :token, null: false, index: { unique: true }
-    t.string :refresh_token, index: { unique: true }
-    t.integer :expires_in
-    t.datetime :revoked_at
-    t.datetime :created_at, null: false
-    t.string :scopes
-  end
-end
-
-class User < ActiveRecord::Base; end
-
-PERSON = User.create!(name: "clarus-user")
+PERSON = make_tables(File.join(Dir.pwd, "doorkeeper.sqlite3"), previous_refresh_token: false)
 
 class Service < Rails::Application
   config.root = Dir.pwd
