@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from typing import Any
 
@@ -20,7 +21,7 @@ from airflow_provider_clarus.sandbox.faults import HTML_ERROR, Fault
 from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.server import Sandbox
 from airflow_provider_clarus.waiting import _waiter
-from tests.integration.waiting.waits import NEVER, asked, kinds, outcomes, polls, until, wait_for
+from tests.integration.waiting.waits import NEVER, asked, kinds, outcomes, polls, until, wait_for, when
 
 
 def test_a_trigger_that_joins_is_not_answered_before_its_own_first_look(
@@ -87,8 +88,13 @@ def test_each_failure_ends_its_own_waiters_only(clarus: Sandbox) -> None:
 
 
 def test_a_document_out_of_sight_is_not_yet_until_the_replica_shows_it(clarus: Sandbox) -> None:
-    clarus.add_report(Report(id=9, seconds=0, replica_lag=1.0))
+    clarus.add_report(Report(id=9, seconds=0, replica_lag=math.inf))
     (document_id,) = clarus.add_documents(1, 9)
+    report = clarus.documents[document_id].report
+    when(
+        lambda: any(poll.status for poll in polls(clarus)),
+        lambda: object.__setattr__(report, "replica_lag", 0),
+    )
     assert kinds(outcomes(wait_for(document_id))) == [Document]
     assert len(polls(clarus)) > 1
 

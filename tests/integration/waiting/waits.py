@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -56,3 +57,14 @@ def asked(request: LoggedRequest) -> list[int]:
 async def until(condition: Callable[[], object]) -> None:
     while not condition():  # noqa: ASYNC110 - it comes true in the sandbox's thread
         await asyncio.sleep(0.01)
+
+
+def when(condition: Callable[[], object], act: Callable[[], object]) -> None:
+    """Do something, in a thread of its own, as soon as a condition holds."""
+
+    def run() -> None:
+        while not condition():
+            time.sleep(0.01)
+        act()
+
+    threading.Thread(target=run, daemon=True).start()
