@@ -65,7 +65,6 @@ def test_mapped_and_retried_tasks_lead_to_their_objects(
 
     with chromium(tmp_path / "chromium", size="1200,1000") as browser:
         browser.get(f"{airflow.url}/dags/linked/runs/{quote(run_id)}/tasks/land/mapped/1/details")
-        browser.save_screenshot("/tmp/link.png")
         link = wait_for(browser, lambda: browser.find_element("css selector", "a[href*='s3/object']"))
         assert (link.text, link.get_attribute("href")) == ("Landed object", links["Landed object"])
         if picture := os.environ.get("CLARUS_SCREENSHOT_LINK"):
