@@ -156,10 +156,10 @@ class Store:
         return document if document and document.tenant == tenant else None
 
     def documents_after(self, tenant: str, document_id: float = -math.inf) -> Iterator[Document]:
-        """Yield a tenant's documents with a higher id than that, in their order."""
+        """Yield a tenant's documents with a higher id than that, in their order; none that was deleted."""
         documents = self._by_tenant[tenant]
         first = bisect_right(documents, document_id, key=lambda document: document.id)
-        return itertools.islice(documents, first, None)
+        return (one for one in itertools.islice(documents, first, None) if one.id in self.documents)
 
     def reports_of(self, tenant: str) -> list[Report]:
         """Return a tenant's reports."""
