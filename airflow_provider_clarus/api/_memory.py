@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 #: Rows per page where a server refuses that many: its limit on complexity counts the page that is asked for.
 SMALL_PAGE_SIZE = 10
-#: Seconds after which what was refused once is tried again: passing trouble is not to cost every process more.
+#: Seconds after which what was refused once is tried again: trouble that passes is not to cost others more.
 DOUBTED = 60.0
 #: Seconds after which what was refused then, too, is tried again.
 BELIEVED = 900.0
