@@ -90,6 +90,11 @@ class Generation:
         """The report's id, where the task names it by that."""
         return self.report if isinstance(self.report, int) else None
 
+    @property
+    def report_name(self) -> str | None:
+        """The report's name, where the task names it by that."""
+        return self.report if isinstance(self.report, str) else None
+
     @cached_property
     def hook(self) -> ClarusHook:
         """The hook for the task's connection and tenant."""
@@ -114,14 +119,32 @@ class Generation:
         variables = self.variables(context)
         return durable.queued_before(context, self.hook.client, self.report, variables) == document_id
 
+    def window(self, variables: Sequence[Mapping[str, str]]) -> list[str] | None:
+        """Return the first and the last moment of the window, as they are sent; ``None`` without one."""
+        if self.window_names is None:
+            return None
+        sent = {variable["name"]: variable["value"] for variable in variables}
+        return [sent[name] for name in settle.two_names(self.window_names, "interval_variables")]
+
+    def asked(self) -> dict[str, Any]:
+        """Return what the task asks Clarus for, to be worked on: its report, and the tenant."""
+        return {
+            "report_id": self.report_id,
+            "report_name": self.report_name,
+            "tenant": self.hook.client.connection.tenant,
+        }
+
     def queue(
         self, task: BaseOperator, context: Context, variables: Sequence[Mapping[str, str]], work: Work
     ) -> Document:
         """Queue the report, or go on with the document of an earlier try; name both to ``work``.
 
+        It is told of the variables before, so that a failure tells of them, too.
+
         :raises ClarusError: as :func:`~airflow_provider_clarus.durable.generate`
         """
         client = self.hook.client
+        work.variables, work.window = variables, self.window(variables)
         find = finder(
             context,
             client,

@@ -9,7 +9,7 @@ the way out, and nothing more is sent.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -27,11 +27,46 @@ class TaskStopped(BaseException):
 
 @dataclass
 class Work:
-    """What a task works on, as far as it knows."""
+    """What a task works on, as far as it knows: plain values.
+
+    :param report_name: where the task names its report so
+    :param variables: what is sent, ``{"name", "value"}`` each
+    :param window: the values of the two between which the report looks
+    :param lands: whether the task lands a file
+    :param landed: what it returns then
+    :param columns: of what has landed, if it is a CSV
+    """
 
     report_id: int | None = None
     document_id: int | None = None
     tenant: str | None = None
+    report_name: str | None = None
+    variables: Sequence[Mapping[str, str]] | None = None
+    window: Sequence[str] | None = None
+    lands: bool = False
+    landed: Mapping[str, Any] | None = None
+    columns: Sequence[str] = ()
+
+    def has_columns(self, columns: Sequence[str]) -> None:
+        """Take note of the columns of what has landed."""
+        self.columns = columns
+
+    def settled(self) -> dict[str, Any]:
+        """Return what was asked of Clarus, for the task that goes on after the wait: JSON values."""
+        asked = {
+            "report_name": self.report_name,
+            "tenant": self.tenant,
+            "variables": [dict(variable) for variable in self.variables or ()],
+            "window": self.window and list(self.window),
+        }
+        known = {name: value for name, value in asked.items() if value}
+        return {"report_id": self.report_id, "asked": known}
+
+    @staticmethod
+    def asked_before(settled: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what :meth:`settled` has; an earlier release tells less of it, a later one more."""
+        told = {"report_id": settled.get("report_id"), **settled.get("asked", {})}
+        return {name: value for name, value in told.items() if name in Work().__dict__}
 
     @property
     def outlook(self) -> str:
@@ -54,6 +89,7 @@ class Work:
     def name(self, error: ClarusError) -> None:
         """Let an error know, and its message say, what was worked on, as far as they do not already."""
         said = str(error).lower()
+        self.document_id = self.document_id or error.document_id
         error.report_id = error.report_id or self.report_id
         error.document_id = error.document_id or self.document_id
         error.tenant = error.tenant or self.tenant
@@ -76,6 +112,8 @@ class Stoppable:
 
     #: While it works: nothing is left of it in an operator that is copied or serialized afterwards.
     _work: Work | None = None
+    #: The same, also when the work is over, and with what came of it: for its lineage.
+    worked_on: Work | None = None
 
     def on_kill(self) -> None:
         """Stop at once; after the work, or after its time is over, there is nothing to stop."""
@@ -89,7 +127,7 @@ class Stoppable:
         :param on_stop: is called when it was stopped, and not when its time was over
         :param known: of the :class:`Work`
         """
-        work = self._work = Work(**known)
+        work = self._work = self.worked_on = Work(**known)
         try:
             yield work
         except TaskStopped as stopped:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_clarus.connection.connection import is_loopback
@@ -34,6 +35,7 @@ def land_document(
     receipts: Receipts,
     report_id: int | None = None,
     log: Any,
+    on_columns: Callable[[tuple[str, ...]], None] = lambda columns: None,
 ) -> dict[str, Any]:
     """Land a document's file and return ``{"uri", "size", "sha256", "file_name", "document_id"}``.
 
@@ -42,6 +44,7 @@ def land_document(
     :param document: what is known of it; its file name completes a destination that ends in ``/``
     :param receipts: of the task, whose earlier try may have landed it
     :param report_id: the report that the document is of, where that is known
+    :param on_columns: is called with the columns of what has landed
     :raises ClarusInputError: an object is there, and ``if_exists`` is ``fail``
     :raises ClarusError: as :func:`~airflow_provider_clarus.landing.land.land`
     """
@@ -96,6 +99,7 @@ def land_document(
         raise ClarusInputError(
             f"{path} exists already, and if_exists is 'fail': document {document_id} did not land."
         ) from None
+    on_columns(landed.columns)
     return result(landed)
 
 

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_clarus.exceptions import ClarusTransientError
+from airflow_provider_clarus.landing._columns import HEAD, columns_of, is_csv
 from airflow_provider_clarus.landing._download import Download
 from airflow_provider_clarus.landing._own import sha256_of
 from airflow_provider_clarus.landing._packed import Packer, Stage, Unpacker
@@ -42,11 +43,13 @@ class Landed:
     :param uri: the destination, with its Airflow connection
     :param size: bytes
     :param sha256: hexadecimal
+    :param columns: the names in the first line of a CSV, none where they are not known
     """
 
     uri: str
     size: int
     sha256: str
+    columns: tuple[str, ...] = ()
 
 
 def land(
@@ -164,7 +167,9 @@ def _transfer(download: Download, order: _Order, log: Logger, doubted: _DoubtErr
                 wire: list[_Reader] = [stack.enter_context(_Lane(body.give, body.finish)) if stages else body]
                 if source.md5:
                     wire.append(stack.enter_context(_Lane(md5.update)))
+                head = b""
                 for chunk in chain([first], chunks):
+                    head += chunk[: HEAD - len(head)]
                     for reader in wire:
                         reader.give(chunk)
                     progress.add(len(chunk), source.size)
@@ -175,7 +180,8 @@ def _transfer(download: Download, order: _Order, log: Logger, doubted: _DoubtErr
                 if not doubted or (doubted.has, doubted.says) != (has, says):
                     raise _DoubtError(has, str(says))
                 log.warning("The ETag of the file, %s, is no MD5: it was read twice, and is the same", says)
-            landed = Landed(str(order.path), body.size, sha256.hexdigest())
+            columns = _columns(order, head, source.encoding)
+            landed = Landed(str(order.path), body.size, sha256.hexdigest(), columns)
             order.before_publish(landed)
             _commit(writer, order, landed)
         except BaseException:
@@ -188,6 +194,12 @@ def _transfer(download: Download, order: _Order, log: Logger, doubted: _DoubtErr
             raise
     log.info("Landed %s at %s, sha256 %s", progress.summary(), landed.uri, landed.sha256)
     return landed
+
+
+def _columns(order: _Order, head: bytes, encoding: str) -> tuple[str, ...]:
+    if not is_csv(order.announced, order.path.name):
+        return ()
+    return tuple(columns_of(head, is_whole=len(head) < HEAD, encoding=encoding) or ())
 
 
 def _commit(writer: Writer, order: _Order, landed: Landed) -> None:

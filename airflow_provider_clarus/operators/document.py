@@ -14,16 +14,17 @@ from airflow_provider_clarus.hooks.clarus import ClarusHook
 from airflow_provider_clarus.landing import landing
 from airflow_provider_clarus.landing.landing import LandedObjectLinks, Landing
 from airflow_provider_clarus.landing.outlets import tell
+from airflow_provider_clarus.lineage.traced import Traced
 from airflow_provider_clarus.policy.answers import Call
 from airflow_provider_clarus.receipts import Receipts
-from airflow_provider_clarus.stopping import Stoppable
+from airflow_provider_clarus.stopping import Stoppable, Work
 from airflow_provider_clarus.variables import settle
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
 
 
-class ClarusDownloadDocumentOperator(Stoppable, BaseOperator):
+class ClarusDownloadDocumentOperator(Stoppable, Traced, BaseOperator):
     """Land a document's file, and return ``{"uri", "size", "sha256", "file_name", "document_id"}``.
 
     The destination never shows a part of the file: it appears whole and verified, or not at all.
@@ -88,10 +89,11 @@ class ClarusDownloadDocumentOperator(Stoppable, BaseOperator):
         place.check_connection()
         receipts = Receipts(context)
         if there := place.already_there(receipts, lambda own: own == document_id):
+            self.worked_on = Work(document_id=document_id, tenant=tenant_asked, lands=True, landed=there)
             return tell(self, context, there)
         hook = ClarusHook(clarus_conn_id, tenant_asked)
         tenant = hook.client.connection.tenant
-        with self.working(document_id=document_id, tenant=tenant) as work:
+        with self.working(document_id=document_id, tenant=tenant, lands=True) as work:
             document = patiently(lambda: hook.get_document(document_id), Call.READ)
             # One that the read replica does not show is asked for all the same: the download call knows best.
             if document and not finished(document, document_id=document_id, tenant=tenant, missing_for=0):
@@ -99,7 +101,13 @@ class ClarusDownloadDocumentOperator(Stoppable, BaseOperator):
                     f"Document {document_id} in tenant {tenant!r} is {document.status.value!r}, not "
                     "available yet. Wait for it with a ClarusDocumentSensor before this task."
                 )
-            result = land_document(
-                hook, document_id, document, place, receipts=receipts, log=work.logger(__name__)
+            work.landed = result = land_document(
+                hook,
+                document_id,
+                document,
+                place,
+                receipts=receipts,
+                log=work.logger(__name__),
+                on_columns=work.has_columns,
             )
             return tell(self, context, result)

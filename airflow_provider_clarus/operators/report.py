@@ -12,7 +12,8 @@ from airflow.providers.common.compat.sdk import BaseOperator, conf
 from airflow_provider_clarus import durable
 from airflow_provider_clarus.generation import TEMPLATE_FIELDS, Generation
 from airflow_provider_clarus.hooks.clarus import ClarusHook
-from airflow_provider_clarus.stopping import Stoppable
+from airflow_provider_clarus.lineage.traced import Traced
+from airflow_provider_clarus.stopping import Stoppable, Work
 from airflow_provider_clarus.triggers.deferral import GoesOn
 from airflow_provider_clarus.triggers.event import document_of, settled_of
 from airflow_provider_clarus.variables import settle
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
-class ClarusGenerateReportOperator(Stoppable, GoesOn, BaseOperator):
+class ClarusGenerateReportOperator(Stoppable, GoesOn, Traced, BaseOperator):
     """Queue a report, and return the id of the document that it will be.
 
     :param report_id: the report (templated); only its owner may generate it
@@ -89,18 +90,15 @@ class ClarusGenerateReportOperator(Stoppable, GoesOn, BaseOperator):
         """Queue the report, and wait for its document if asked to."""
         generation = Generation.of(self)
         waits = settle.flag(self.wait_for_completion, "wait_for_completion")
-        variables = generation.variables(context)
-        with self.working(
-            on_stop=lambda: durable.forget_if_cleared(context),
-            report_id=generation.report_id,
-            tenant=generation.hook.client.connection.tenant,
-        ) as work:
+        with self.working(on_stop=lambda: durable.forget_if_cleared(context), **generation.asked()) as work:
+            variables = generation.variables(context)
             document = generation.queue(self, context, variables, work)
             if waits:
-                generation.wait(self, context, document, {"report_id": work.report_id})
+                generation.wait(self, context, document, work.settled())
         return document.id
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> int:
         """Take the trigger's event."""
-        with self.working(report_id=settled_of(event).get("report_id")):
-            return document_of(event).id
+        with self.working(**Work.asked_before(settled_of(event))) as work:
+            work.document_id = document_of(event).id
+            return work.document_id

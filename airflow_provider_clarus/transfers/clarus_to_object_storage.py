@@ -18,6 +18,7 @@ from airflow_provider_clarus.hooks.clarus import ClarusHook
 from airflow_provider_clarus.landing import landing
 from airflow_provider_clarus.landing.landing import LandedObjectLinks, Landing
 from airflow_provider_clarus.landing.outlets import tell
+from airflow_provider_clarus.lineage.traced import Traced
 from airflow_provider_clarus.receipts import Receipts
 from airflow_provider_clarus.stopping import Stoppable, Work
 from airflow_provider_clarus.triggers.deferral import GoesOn
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
 
 
-class ClarusReportToObjectStorageOperator(Stoppable, GoesOn, BaseOperator):
+class ClarusReportToObjectStorageOperator(Stoppable, GoesOn, Traced, BaseOperator):
     """Generate a report, wait for its document and land its file, in one task.
 
     Deferred, it costs one worker start before the wait and one after it. Returns ``{"uri", "size", "sha256",
@@ -131,33 +132,33 @@ class ClarusReportToObjectStorageOperator(Stoppable, GoesOn, BaseOperator):
         place.check_connection()
         is_wanted = partial(wanted.has_queued, context)
         if there := place.already_there(Receipts(context), is_wanted):
+            self.worked_on = Work(
+                wanted.report_id, there["document_id"], wanted.hook.tenant, lands=True, landed=there
+            )
             return tell(self, context, there)
-        variables = wanted.variables(context)
-        settled |= {"subdomain": wanted.hook.client.connection.tenant, "report_id": wanted.report_id}
-        with self._working(context, settled) as work:
-            document = wanted.queue(self, context, variables, work)
-            settled["report_id"] = work.report_id
+        with self._working(context, wanted.asked()) as work:
+            settled["subdomain"] = work.tenant
+            document = wanted.queue(self, context, wanted.variables(context), work)
+            settled |= work.settled()
             available = wanted.wait(self, context, document, settled)
             return self._land(wanted.hook, available, settled, context, work)
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Take the trigger's event, and land the file."""
         settled = settled_of(event)
-        with self.working(report_id=settled.get("report_id")):
+        asked = Work.asked_before(settled)
+        with self.working(lands=True, **asked):
             document = document_of(event)
         # An earlier release has settled nothing before it deferred, and knew no names of reports.
         settled = settled or {**self._settled(), "report_id": settle.positive_id(self.report_id, "report_id")}
         hook = ClarusHook(settled["clarus_conn_id"], settled["subdomain"])
-        with self._working(context, settled) as work:
+        known = {"report_id": settled["report_id"], "tenant": settled["subdomain"]}
+        with self._working(context, {**asked, **known}) as work:
             work.document_id = document.id
             return self._land(hook, document, settled, context, work)
 
-    def _working(self, context: Context, settled: Mapping[str, Any]) -> AbstractContextManager[Work]:
-        return self.working(
-            on_stop=lambda: durable.forget_if_cleared(context),
-            report_id=settled["report_id"],
-            tenant=settled["subdomain"],
-        )
+    def _working(self, context: Context, asked: Mapping[str, Any]) -> AbstractContextManager[Work]:
+        return self.working(on_stop=lambda: durable.forget_if_cleared(context), lands=True, **asked)
 
     def _settled(self) -> dict[str, Any]:
         """Return what the task uses on both sides of its wait."""
@@ -177,7 +178,7 @@ class ClarusReportToObjectStorageOperator(Stoppable, GoesOn, BaseOperator):
     ) -> dict[str, Any]:
         from airflow_provider_clarus.landing.document import land_document
 
-        result = land_document(
+        work.landed = result = land_document(
             hook,
             document.id,
             document,
@@ -185,5 +186,6 @@ class ClarusReportToObjectStorageOperator(Stoppable, GoesOn, BaseOperator):
             receipts=Receipts(context),
             report_id=settled["report_id"],
             log=work.logger(__name__),
+            on_columns=work.has_columns,
         )
         return tell(self, context, result, report_id=settled["report_id"])

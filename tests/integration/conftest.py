@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import importlib
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, TypeAlias
 
 import pytest
+from airflow.providers.common.compat import sdk
+from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 from airflow.providers.common.compat.sdk import Connection
 
 from airflow_provider_clarus.api.client import ClarusClient
@@ -89,3 +92,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         monkeypatch.setattr(module, "time", moved)
     monkeypatch.setattr("tenacity.nap.time", SimpleNamespace(sleep=lambda seconds: None))
     return clock
+
+
+@pytest.fixture
+def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """What Airflow collects of a task, as it does when a plugin reads it; OpenLineage is one."""
+    collector = sdk.HookLineageCollector()
+    for name in ("airflow.providers.common.compat.sdk", "airflow.sdk.lineage", "airflow.lineage.hook"):
+        with suppress(ModuleNotFoundError):
+            module = importlib.import_module(name)
+            monkeypatch.setattr(module, "get_hook_lineage_collector", lambda: collector, raising=False)
+    return get_hook_lineage_collector()

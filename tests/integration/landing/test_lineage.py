@@ -1,29 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import importlib
 import os
-from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 
 import pytest
 from airflow.providers.common.compat import sdk
-from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
+
+from airflow_provider_clarus.lineage.traced import Traced
+from airflow_provider_clarus.stopping import Work
 
 from .conftest import Destination
 from .origin import Answer, Origin
-
-
-@pytest.fixture
-def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """What Airflow collects of a task, as it does when a plugin reads it; OpenLineage is one."""
-    collector = sdk.HookLineageCollector()
-    for name in ("airflow.providers.common.compat.sdk", "airflow.sdk.lineage", "airflow.lineage.hook"):
-        with suppress(ModuleNotFoundError):
-            module = importlib.import_module(name)
-            monkeypatch.setattr(module, "get_hook_lineage_collector", lambda: collector, raising=False)
-    return get_hook_lineage_collector()
 
 
 def test_the_object_is_reported_once_and_nothing_else(destination: Destination, collector: Any) -> None:
@@ -40,3 +28,22 @@ def test_a_failed_landing_reports_nothing(destination: Destination, collector: A
     with Origin(b"", *damaged) as origin, pytest.raises(Exception, match="MD5"):
         destination.land(lambda: origin.url)
     assert not collector.has_collected
+
+
+def test_openlineage_names_the_object_after_its_storage(destination: Destination) -> None:
+    with Origin(b"sku,qty\n") as origin:
+        landed = destination.land(lambda: origin.url)
+    task = Traced()
+    result = {"document_id": 9, "file_name": "report.csv"}
+    task.worked_on = Work(lands=True, landed={**vars(landed), **result}, columns=landed.columns)
+    [output] = task.get_openlineage_facets_on_complete(None).outputs
+    scheme, _, rest = destination.uri.partition("://")
+    bucket, _, key = rest.partition("@")[2].partition("/")
+    expected = {
+        "file": ("file", "/" + rest.partition("/")[2]),
+        "s3": (f"s3://{bucket}", key),
+        "gs": (f"gs://{bucket}", key),
+        "abfs": (f"abfss://{bucket}@devstoreaccount1.dfs.core.windows.net", key),
+    }
+    assert (output.namespace, output.name) == expected[scheme]
+    assert [field.name for field in output.facets["schema"].fields] == ["sku", "qty"]

@@ -83,7 +83,7 @@ def test_it_defers_with_a_deadline_and_without_a_secret(clarus_default: Sandbox)
         "poll_interval": 20,
         "since": 0,
         "deadline": 0,
-        "settled": '{"report_id": 7}',
+        "settled": '{"report_id": 7, "asked": {"tenant": "acme"}}',
     }
     assert before <= arguments["since"] <= time.time()
     assert arguments["deadline"] == arguments["since"] + 900
