@@ -109,8 +109,10 @@ class Queue:
     def suspect(self, wanted: Wanted, largest: int) -> None:
         """Ask about a document with few others at most, which have spoilt their batch too."""
         wanted.largest, wanted.place = largest, math.nan
-        self._suspects[wanted.id] = wanted
-        self._urgent.pop(wanted.id, None)
+        if wanted.waiters:
+            # Or whoever waits for it next would have no place.
+            self._suspects[wanted.id] = wanted
+            self._urgent.pop(wanted.id, None)
         if largest == 1:
             self._alone[wanted.id] = None
             if len(self._alone) > REMEMBERED:
