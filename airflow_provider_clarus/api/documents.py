@@ -28,6 +28,8 @@ from airflow_provider_clarus.http.responses import GraphQLTroubleError, document
 
 log = logging.getLogger(__name__)
 
+#: Seconds for which another thread is waited for that looks into a refusal.
+LEARNING = 2.0
 #: Pages of one list that are read.
 MAX_PAGES = 1000
 
@@ -132,10 +134,14 @@ class DocumentList:
 
         GraphQL's messages may be redacted, so what is at fault is tried out.
         """
-        with self.way.learning:
+        if not self.way.learning.acquire(timeout=LEARNING):
+            return False  # Whoever looks into it hangs; that is to hold up nobody else.
+        try:
             if not self.way.has_id_filter or self.page_size < size:
                 return True  # Another thread has found out.
             return self.way.may_learn(self._clock()) and self._find_out(error, size)
+        finally:
+            self.way.learning.release()
 
     def _find_out(self, error: ClarusError, size: int) -> bool:
         at_once = isinstance(error, ClarusRejectedError)
