@@ -25,11 +25,15 @@ from airflow_provider_clarus.exceptions import (
     ClarusTransientError,
 )
 from airflow_provider_clarus.http.responses import GraphQLTroubleError, documented_shape
+from airflow_provider_clarus.policy.answers import Call
+from airflow_provider_clarus.policy.patience import Trouble
 
 log = logging.getLogger(__name__)
 
 #: Seconds for which another thread is waited for that looks into a refusal.
 LEARNING = 2.0
+#: Documents whose files were refused, and are remembered.
+REMEMBERED = 1000
 #: Pages of one list that are read.
 MAX_PAGES = 1000
 
@@ -79,6 +83,7 @@ class DocumentList:
         self._get_download_url = get_download_url
         self._tenant = tenant
         self._clock = clock
+        self._refusals: dict[int, Trouble] = {}
 
     @property
     def page_size(self) -> int:
@@ -197,6 +202,8 @@ class DocumentList:
 
     def _by_status(self, ids: list[int]) -> dict[int, Document]:
         found = self._among(set(ids), UNFINISHED)
+        for document_id in found:
+            self._refusals.pop(document_id, None)
         missing = [document_id for document_id in ids if document_id not in found]
         refused: dict[int, Document] = {}
         # Whoever waits for the others looks again: a call that breaks off must not lose thousands of answers.
@@ -205,12 +212,13 @@ class DocumentList:
             available = Document(document_id, DocumentStatus.AVAILABLE)
             try:
                 self._get_download_url(document_id)
+                self._refusals.pop(document_id, None)
                 found[document_id] = available
-            except ClarusForbiddenError:
-                # It has finished, well or not; whoever wants the file will be told what is missing.
-                refused[document_id] = available
+            except ClarusForbiddenError as error:
+                refused[document_id] = self._refused_file(document_id, error)
                 del found[document_id]
             except (ClarusNotFoundError, ClarusRejectedError):
+                self._refusals.pop(document_id, None)
                 del found[document_id]
             except ClarusTransientError as error:
                 log.warning("%s", error)
@@ -218,6 +226,18 @@ class DocumentList:
         # Read last, and only for those that nothing else tells of: the failed reports of a tenant add up.
         lost = set(ids) - found.keys()
         return found | (refused | self._among(lost, FAILED) if lost else {})
+
+    def _refused_file(self, document_id: int, error: ClarusError) -> Document:
+        """Return what a document is whose file is refused: that it has finished is believed when it stays so.
+
+        Well or not; whoever wants the file will be told what is missing.
+        """
+        refusals = self._refusals.pop(document_id, None) or Trouble(Call.DOWNLOAD, ever_worked=True)
+        self._refusals[document_id] = refusals
+        if len(self._refusals) > REMEMBERED:
+            self._refusals.pop(next(iter(self._refusals)), None)
+        is_final = refusals.failed(error, self._clock()).is_final
+        return Document(document_id, DocumentStatus.AVAILABLE if is_final else DocumentStatus.UNKNOWN)
 
     def _among(self, ids: set[int], wanted: Mapping[str, Any]) -> dict[int, Document]:
         return {document.id: document for document in self._pages(wanted) if document.id in ids}

@@ -4,6 +4,7 @@ from __future__ import annotations
 import logging
 import math
 import threading
+import time
 from collections import Counter
 from typing import Any
 
@@ -312,14 +313,18 @@ def unfiltered(connect: Connect) -> Any:
 
 
 def test_without_a_filter_for_ids_the_documented_ones_do(
-    unfiltered: tuple[Sandbox, ClarusClient], caplog: pytest.LogCaptureFixture
+    unfiltered: tuple[Sandbox, ClarusClient],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     sandbox, client = unfiltered
     *_, processing = sandbox.add_documents(2 * PAGE_SIZE + 1, 7)
     added = [sandbox.add_documents(1, report_id)[0] for report_id in (8, 9, 10, 11)]
     available, failed, foreign, foreign_failed = added
+    now = time.monotonic()
     with caplog.at_level(logging.WARNING):
-        for _ in range(2):
+        for seconds in (0, 30, 61):
+            monkeypatch.setattr(client._documents, "_clock", lambda at=now + seconds: at)
             found = client.get_documents([processing, *added, 10_000])
     assert found.pop(processing).status in (DocumentStatus.QUEUED, DocumentStatus.PROCESSING)
     assert {document_id: document.status.value for document_id, document in found.items()} == {
@@ -329,6 +334,19 @@ def test_without_a_filter_for_ids_the_documented_ones_do(
         foreign_failed: "failed",
     }
     assert caplog.text.count("It takes no filter for ids") == 1
+
+
+def test_without_a_filter_for_ids_a_file_that_is_refused_once_tells_nothing(
+    unfiltered: tuple[Sandbox, ClarusClient],
+) -> None:
+    """The document may be out of the replica's sight, or gone."""
+    sandbox, client = unfiltered
+    [available] = sandbox.add_documents(1, 8)
+    refused = {"errors": [{"code": 1, "symbol": "forbidden", "details": "Not yours."}]}
+    sandbox.inject(Fault("download", status=403, body=refused, times=4))
+    statuses = [client.get_documents([number])[number].status.value for number in [9_999] * 3 + [available]]
+    assert statuses == ["unknown"] * 4
+    assert client.get_documents([9_999]) == {}
 
 
 def test_without_a_filter_for_ids_a_download_that_is_refused_for_now_means_not_yet(
