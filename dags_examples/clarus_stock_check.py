@@ -3,7 +3,9 @@
 
 The landing task declares the asset as its outlet. Its asset event says which file landed (``uri``, ``size``,
 ``sha256``, ``document_id``, ``report_id``), so the checking DAG needs neither the path nor the connection of
-Clarus; and it fails where the stock list is wrong, without holding up what else is made of it.
+Clarus. Several files may start one run: up to Airflow 3.3, what lands while a run is being made is in it, as
+happens in a backfill. So each event is a mapped task of its own, and fails where its stock list is wrong,
+without holding up the others. A run by hand, which no event started, checks what landed last.
 
 The connection is ``clarus_default``. The Airflow Variable ``clarus_destination`` says where the files go;
 ``file:///tmp/clarus`` when it is not set. The check needs pandas.
@@ -50,13 +52,20 @@ with DAG(
 ):
 
     @task(inlets=[STOCK])
-    def check(*, inlet_events):
-        """Read the file that landed last, and fail if it cannot be a stock list."""
+    def landed(*, inlet_events, **context):
+        """Return what each event says that started this run."""
+        # Airflow 2 calls assets datasets.
+        started_by = context.get("triggering_asset_events") or context.get("triggering_dataset_events") or {}
+        events = [event for events in started_by.values() for event in events]
+        return [event.extra for event in events or [inlet_events[STOCK][-1]]]
+
+    @task(map_index_template="{{ task.op_kwargs['file']['uri'] }}")
+    def check(file):
+        """Read a file that has landed, and fail if it cannot be a stock list."""
         import pandas
 
-        landed = inlet_events[STOCK][-1].extra
-        with ObjectStoragePath(landed["uri"]).open("rb") as file:
-            stock = pandas.read_csv(file)
+        with ObjectStoragePath(file["uri"]).open("rb") as opened:
+            stock = pandas.read_csv(opened)
         wrong = {
             "no lines at all": stock.empty,
             "a line that comes twice": stock["line"].duplicated().any(),
@@ -64,7 +73,7 @@ with DAG(
             "a line without a location": stock["location"].isna().any(),
         }
         if found := [what for what, is_so in wrong.items() if is_so]:
-            raise ValueError(f"{landed['uri']} has {' and '.join(found)}; document {landed['document_id']}")
-        return {"uri": landed["uri"], "lines": len(stock), "quantity": float(stock["quantity"].sum())}
+            raise ValueError(f"{file['uri']} has {' and '.join(found)}; document {file['document_id']}")
+        return {"uri": file["uri"], "lines": len(stock), "quantity": float(stock["quantity"].sum())}
 
-    check()
+    check.expand(file=landed())

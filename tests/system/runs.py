@@ -52,6 +52,12 @@ def asset_events(airflow: LocalAirflow, dag_id: str) -> list[dict[str, Any]]:
     return [event["extra"] for event in events["asset_events"]]
 
 
+def started_by(airflow: LocalAirflow, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+    """Return the asset events that started a run."""
+    answer = airflow.call("GET", f"dags/{dag_id}/dagRuns/{run_id}/upstreamAssetEvents")
+    return list(answer["asset_events"])
+
+
 def asset_events_in_one_process(dag_id: str) -> list[dict[str, Any]]:
     """Return the same on Airflow 2, whose name for assets is datasets."""
     from airflow.models.dataset import DatasetEvent
