@@ -22,6 +22,16 @@ def get_provider_info() -> dict[str, Any]:
                 **declared(),
             }
         ],
+        # The second is there on Airflow 3.0 and later.
+        "triggers": [
+            {
+                "integration-name": "ClarusWMS",
+                "python-modules": [
+                    "airflow_provider_clarus.triggers.document",
+                    "airflow_provider_clarus.triggers.documents",
+                ],
+            }
+        ],
         # Read by Airflow 3.2 and later; others have `python -m airflow_provider_clarus`.
         "cli": ["airflow_provider_clarus.cli.definition.get_clarus_cli_commands"],
         "extra-links": ["airflow_provider_clarus.landing.link.LandedObjectLink"],

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TypeVar
 
 from airflow_provider_clarus.api.client import ClarusClient
 from airflow_provider_clarus.api.models import Document
@@ -16,6 +17,8 @@ from airflow_provider_clarus.http.limit import Limit
 from airflow_provider_clarus.waiting.threads import in_thread
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 #: No document has this id, the highest of a 32-bit column: asking for it tells whether Clarus answers at all.
 NOBODY = 2**31 - 1
@@ -89,11 +92,19 @@ class Reader:
 
         :raises ClarusError: when it cannot be had
         """
+        wanted = document_ids or [NOBODY]
+        return await self.put(subdomain, lambda client: client.get_documents(wanted), limit)
+
+    async def put(self, subdomain: str | None, question: Callable[[ClarusClient], T], limit: Limit) -> T:
+        """Return what a function makes of the client of a tenant, in a thread of its own.
+
+        :raises ClarusError: when it cannot be had
+        """
         assert self._client is not None  # noqa: S101 - it was opened
         view = self._views.get(subdomain)
         if view is None:
             view = self._views[subdomain] = self._client.for_tenant(subdomain)
-        return await in_thread(partial(_get, view, document_ids or [NOBODY], limit))
+        return await in_thread(partial(_put, view, question, limit))
 
     async def _fetched(self) -> ClarusClient:
         if self._opening is None:
@@ -126,6 +137,6 @@ class Reader:
             old.close()
 
 
-def _get(client: ClarusClient, document_ids: Sequence[int], limit: Limit) -> dict[int, Document]:
+def _put(client: ClarusClient, question: Callable[[ClarusClient], T], limit: Limit) -> T:
     with limit:
-        return client.get_documents(document_ids)
+        return question(client)

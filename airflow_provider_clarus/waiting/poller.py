@@ -14,9 +14,9 @@ import asyncio
 import contextvars
 import logging
 import math
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
 
 from airflow.providers.common.compat.sdk import AirflowConfigException, conf
 
@@ -31,6 +31,9 @@ from airflow_provider_clarus.waiting._reader import Reader
 from airflow_provider_clarus.waiting._slots import Request, Slots
 from airflow_provider_clarus.waiting._tenant import Tenant
 from airflow_provider_clarus.waiting._waiter import Waiter
+
+if TYPE_CHECKING:
+    from airflow_provider_clarus.api.client import ClarusClient
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +50,12 @@ HANDICAP = 10.0
 #: Documents in one request where each reads all that is unfinished anyway.
 ALL = 100_000
 
+#: Seconds between two looks for a free slot.
+LEAST_PAUSE = 0.05
+#: Seconds that the answer to another question may take, its token included.
+LONGEST_ANSWER = 120.0
+
+T = TypeVar("T")
 Key: TypeAlias = tuple[asyncio.AbstractEventLoop, str]
 
 
@@ -108,10 +117,7 @@ class Poller:
 
     def add(self, waiter: Waiter, subdomain: str | None) -> Tenant:
         """Ask about one more document."""
-        tenant = self._tenants.get(subdomain)
-        if tenant is None:
-            tenant = Tenant(subdomain, wake=self._woken.set, tell=self._tell, clock=self._loop.time)
-            self._tenants[subdomain] = tenant
+        tenant = self._known(subdomain)
         tenant.add(waiter)
         self._woken.set()
         return tenant
@@ -122,6 +128,58 @@ class Poller:
         for request in self._slots.running:
             if request.tenant is tenant and not request.is_wanted:
                 request.cut()
+
+    async def ask(self, subdomain: str | None, question: Callable[[ClarusClient], T]) -> T:
+        """Return the answer to another question, which is put once, when it is its turn in this connection.
+
+        :param question: is called in a thread, with a client of the tenant
+        :raises ClarusError: when it is not answered
+        """
+        tenant = self._known(subdomain)
+        tenant.empty_since = self._loop.time()
+        await self._reader.open()
+        tenant.name = self._reader.tenant_of(subdomain)
+        request = await self._turn_of(tenant)
+        answered = False
+        try:
+            answer = await self._reader.put(subdomain, question, request.limit)
+            answered = True
+        except ClarusError as error:
+            if isinstance(error, ClarusPermanentError):
+                self._fetch_connection(renew=True)
+            raise self._as_met(request, error) from error
+        except Exception as error:
+            log.exception("Asking tenant %r broke", tenant.name)
+            raise _broken(tenant, error) from error
+        finally:
+            request.limit.cut()
+            self._slots.over(request, self._loop.time(), answered=answered)
+            tenant.empty_since = self._loop.time()
+            self._woken.set()
+        return answer
+
+    async def _turn_of(self, tenant: Tenant) -> Request:
+        """Wait for a slot, as all others do."""
+        while not self._slots.has_room(suspect=self._slots.is_slow(tenant)):
+            again = self._slots.overtake(tenant, self._loop.time()) - self._loop.time()
+            await asyncio.sleep(min(max(again, LEAST_PAUSE), LINGER))
+        request = Request(
+            tenant,
+            (),
+            self._loop.time(),
+            Limit(LONGEST_ANSWER),
+            self._slots.is_slow(tenant),
+            self._slots.patience(tenant),
+        )
+        self._slots.running.add(request)
+        return request
+
+    def _known(self, subdomain: str | None) -> Tenant:
+        tenant = self._tenants.get(subdomain)
+        if tenant is None:
+            tenant = Tenant(subdomain, wake=self._woken.set, tell=self._tell, clock=self._loop.time)
+            self._tenants[subdomain] = tenant
+        return tenant
 
     async def _run(self) -> None:
         while True:
@@ -189,9 +247,7 @@ class Poller:
             self._failed(request, error)
         except Exception as error:
             log.exception("Asking about documents of tenant %r broke", tenant.name)
-            broken = ClarusTransientError(f"Could not read from tenant {tenant.name!r}: {error!r}.")
-            broken.__cause__ = error
-            self._failed(request, broken)
+            self._failed(request, _broken(tenant, error))
         else:
             answered = True
             if request.batch:
@@ -204,13 +260,7 @@ class Poller:
             self._woken.set()
 
     def _failed(self, request: Request, error: ClarusError) -> None:
-        tenant = request.tenant
-        if request.is_cut and request.is_wanted:
-            took = self._loop.time() - request.started
-            error = ClarusTransientError(
-                f"Could not read from tenant {tenant.name!r}: no answer within {took:.0f} s, "
-                "and other tenants waited."
-            )
+        tenant, error = request.tenant, self._as_met(request, error)
         if isinstance(error, ClarusPermanentError):
             self._fetch_connection(renew=True)
         if not request.batch:
@@ -219,6 +269,16 @@ class Poller:
             tenant.given_up(request.batch)
         else:
             tenant.failed(request.batch, error, request.started)
+
+    def _as_met(self, request: Request, error: ClarusError) -> ClarusError:
+        """Return the error of a request; one that was cut off for others is told as that."""
+        if not (request.is_cut and request.is_wanted):
+            return error
+        took = self._loop.time() - request.started
+        return ClarusTransientError(
+            f"Could not read from tenant {request.tenant.name!r}: no answer within {took:.0f} s, "
+            "and other tenants waited."
+        )
 
     def _fetch_connection(self, *, renew: bool) -> None:
         if self._fetch is None or self._fetch.done():
@@ -271,6 +331,12 @@ class Poller:
         for tenant in self._tenants.values():
             for waiter in list(tenant.waiting()):
                 waiter.end(error)
+
+
+def _broken(tenant: Tenant, error: Exception) -> ClarusTransientError:
+    broken = ClarusTransientError(f"Could not read from tenant {tenant.name!r}: {error!r}.")
+    broken.__cause__ = error
+    return broken
 
 
 async def _told(waiters: list[Waiter], line: str) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from airflow.triggers import base
 
 MODULES = [
     f"airflow_provider_clarus.{name}"
@@ -18,6 +19,7 @@ MODULES = [
         "sensors.document",
         "transfers.clarus_to_object_storage",
         "triggers.document",
+        *(["triggers.documents"] if hasattr(base, "BaseEventTrigger") else []),
     )
 ]
 

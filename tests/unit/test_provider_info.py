@@ -2,13 +2,14 @@
 from __future__ import annotations
 
 import json
-from importlib import resources
+from importlib import import_module, resources
 from importlib.metadata import entry_points
 from typing import Any
 
 import jsonschema
 import pytest
 from airflow.providers_manager import ProvidersManager
+from airflow.triggers import base
 
 from airflow_provider_clarus.get_provider_info import get_provider_info
 from airflow_provider_clarus.hooks.clarus import ClarusHook
@@ -56,3 +57,24 @@ def test_airflow_finds_the_hook_by_the_connection_type(manager: ProvidersManager
     assert hook.connection_id_attribute_name == ClarusHook.conn_name_attr
     assert hook.hook_name == ClarusHook.hook_name
     assert hook.connection_testable
+
+
+def test_the_triggers_are_those_of_this_airflow() -> None:
+    [triggers] = get_provider_info()["triggers"]
+    room = import_module("airflow_provider_clarus.triggers")
+    named = {f"{room.__name__}.{name}" for name in room.__all__}
+    assert set(triggers["python-modules"]) <= named
+    for name in triggers["python-modules"]:
+        if name.endswith(".documents") and not hasattr(base, "BaseEventTrigger"):
+            with pytest.raises(ImportError, match=r"from 3\.0 on"):
+                import_module(name)
+        else:
+            assert any(issubclass(item, base.BaseTrigger) for item in _classes(import_module(name)))
+
+
+def _classes(module: Any) -> list[type]:
+    return [
+        item
+        for item in vars(module).values()
+        if isinstance(item, type) and item.__module__ == module.__name__
+    ]
