@@ -15,13 +15,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.api.status import DocumentStatus
+from airflow_provider_clarus.doubts import ON_UNKNOWN_OUTCOME, Doubts, short
 from airflow_provider_clarus.exceptions import (
     ClarusError,
     ClarusOutcomeUnknownError,
@@ -39,21 +37,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: Of the task state store: ``{"max_tries", "doubts"}``, and of a document that is known also ``{"id",
-#: "report_id", "request", "queued_at"}``. A doubt is a try of which nobody knows whether it has queued a
-#: report: ``{"try", "at"}``, and ``"error"`` where it could still say why.
+#: "report_id", "request", "queued_at"}``. Of a doubt see :mod:`airflow_provider_clarus.doubts`.
 KEY = "clarus_document"
-#: What a task can want when nobody knows whether Clarus has queued its report.
-ON_UNKNOWN_OUTCOME = ("retry", "fail")
 #: Tries of one request, while Clarus certainly did not get it: their pauses take a minute and a half.
 ATTEMPTS = 10
 #: Seconds: the longest pause between two of them.
 LONGEST_PAUSE = 31.0
 #: The XCom that has the document's id as soon as it is known.
 XCOM_KEY = "document_id"
-
-
-class OutcomeStaysUnknownError(ClarusOutcomeUnknownError, AirflowFailException):
-    """The same, where the task wants no second document: a person decides, and Airflow retries nothing."""
 
 
 class Generated(NamedTuple):
@@ -143,7 +134,6 @@ class _Task:
         self._client = client
         self._report_id = report if isinstance(report, int) else None
         self._variables = variables
-        self._fails = fails
         self._end = end
         self._what = f"report {report!r} of tenant {client.connection.tenant!r}"
         self._request = {"report_id": report, "tenant": client.connection.tenant, "variables": variables}
@@ -153,7 +143,7 @@ class _Task:
             kept.get("id") if kept.get("max_tries") != self._max_tries else None
         )
         self._kept: dict[str, Any] = kept if kept.get("max_tries") == self._max_tries else {}
-        self._doubts: list[dict[str, Any]] = self._kept.get("doubts", [])
+        self._doubts = Doubts(self._kept.get("doubts", []), client, report, fails=fails)
 
     @property
     def queued_before(self) -> int | None:
@@ -202,20 +192,19 @@ class _Task:
 
     def queue(self, find: Callable[[], int]) -> Generated:
         """Queue the report, and keep what is known of it before and after."""
-        if self._doubts:
-            self._doubt()
+        self._doubts.tell()
         report_id = find()
         now = time.time()
         doubt = {"try": self._try, "at": now}
-        self._keep({"doubts": [*self._doubts, doubt]}, before=True)
+        self._keep({"doubts": [*self._doubts.kept, doubt]}, before=True)
         try:
             document = self._ask_patiently(report_id)
         except ClarusOutcomeUnknownError as error:
-            self._keep({"doubts": [*self._doubts, doubt | {"error": _short(error)}]})
-            raise self._unknown(error, now) from error
+            self._keep({"doubts": [*self._doubts.kept, doubt | {"error": short(error)}]})
+            raise self._doubts.told(error, now) from error
         except ClarusError:
             # Nothing was queued, so there is nothing to be told of this try.
-            self._keep({"doubts": self._doubts})
+            self._keep({"doubts": self._doubts.kept})
             raise
         self._keep(
             {
@@ -246,45 +235,6 @@ class _Task:
     def _is_enough(self, state: RetryCallState) -> bool:
         is_late = self._end is not None and time.time() + LONGEST_PAUSE > self._end
         return is_late or state.attempt_number >= ATTEMPTS
-
-    def _doubt(self) -> None:
-        """Say what is not known of the earlier tries; go no further where the task wants that."""
-        tries = "; ".join(
-            f"try {doubt['try']} broke off at {_clock(doubt['at'])} {_how(doubt.get('error'))}"
-            for doubt in self._doubts
-        )
-        said = (
-            f"{tries[0].upper()}{tries[1:]}, and knew no document: whether Clarus has queued {self._what} "
-            f"is not known, and {len(self._doubts) + 1} documents of it may exist. "
-            f"{self._made_since(self._doubts[0]['at'])}"
-        )
-        if self._fails:
-            raise OutcomeStaysUnknownError(
-                f"{said} on_unknown_outcome is 'fail', so it is not generated again. {_LOOK}",
-                report_id=self._report_id,
-                tenant=self._client.connection.tenant,
-            )
-        log.warning("%s Generating again: the task has retries.", said)
-
-    def _unknown(self, error: ClarusOutcomeUnknownError, since: float) -> ClarusOutcomeUnknownError:
-        said = f"{error} {self._made_since(since)}"
-        if self._fails:
-            return OutcomeStaysUnknownError(
-                f"{said} on_unknown_outcome is 'fail', so it is not generated again. {_LOOK}", **error.facts
-            )
-        return error.copy(f"{said} A retry generates it again, and says that there may be two documents.")
-
-    def _made_since(self, since: float) -> str:
-        from airflow_provider_clarus.api.recent import documents_since
-
-        try:
-            found = documents_since(self._client.once(), since)
-        except ClarusError as error:
-            return f"(What was made since then could not be listed: {error})"
-        if not found:
-            return "Clarus lists no document of a report that was made since then (yet)."
-        ids = ", ".join(map(str, found))
-        return f"Documents of reports that Clarus lists as made since then, by anybody: {ids}."
 
     def _keep(self, kept: Mapping[str, Any], *, before: bool = False) -> None:
         """Write down what a retry has to know.
@@ -319,24 +269,9 @@ class _Task:
             )
 
 
-_LOOK = "Look for its document in Clarus; clear the task that generates it, this one, to do so anew."
-
-
 def _publish(context: Context, document: Document) -> None:
     """Let callbacks, alerts and persons know the document before it is ready, or if it never is."""
     try:
         context["ti"].xcom_push(key=XCOM_KEY, value=document.id)
     except Exception:
         log.warning("Could not push document %d as XCom %r", document.id, XCOM_KEY, exc_info=True)
-
-
-def _short(error: ClarusError) -> str:
-    return str(error.status or type(error.__cause__ or error).__name__)
-
-
-def _how(error: str | None) -> str:
-    return f"with {error}" if error else "without a word (it was killed, or its time was over)"
-
-
-def _clock(at: float) -> str:
-    return datetime.fromtimestamp(at, timezone.utc).strftime("%H:%M:%S UTC")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_clarus import durable
 from airflow_provider_clarus.api.models import Document
+from airflow_provider_clarus.doubts import ON_UNKNOWN_OUTCOME
 from airflow_provider_clarus.hooks.clarus import ClarusHook
 from airflow_provider_clarus.triggers.deferral import end_of_execution, wait_for_document
 from airflow_provider_clarus.variables import settle
@@ -79,7 +80,7 @@ class Generation:
             interval=settle.interval(task.poll_interval, "poll_interval"),
             timeout=settle.seconds(task.timeout, "timeout"),
             on_unknown_outcome=settle.choice(
-                task.on_unknown_outcome, "on_unknown_outcome", durable.ON_UNKNOWN_OUTCOME
+                task.on_unknown_outcome, "on_unknown_outcome", ON_UNKNOWN_OUTCOME
             ),
             clarus_conn_id=settle.text(task.clarus_conn_id, "clarus_conn_id"),
             subdomain=settle.tenant(task.subdomain),
