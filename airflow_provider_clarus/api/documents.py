@@ -13,27 +13,17 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from airflow_provider_clarus.api._by_status import UNFINISHED, ByStatus, is_refused
 from airflow_provider_clarus.api._way import PAGE_SIZE as PAGE_SIZE
 from airflow_provider_clarus.api._way import Way
 from airflow_provider_clarus.api.models import Document
-from airflow_provider_clarus.api.status import DocumentStatus
-from airflow_provider_clarus.exceptions import (
-    ClarusError,
-    ClarusForbiddenError,
-    ClarusNotFoundError,
-    ClarusRejectedError,
-    ClarusTransientError,
-)
-from airflow_provider_clarus.http.responses import GraphQLTroubleError, documented_shape
-from airflow_provider_clarus.policy.answers import Call
-from airflow_provider_clarus.policy.patience import Trouble
+from airflow_provider_clarus.exceptions import ClarusError, ClarusRejectedError, ClarusTransientError
+from airflow_provider_clarus.http.responses import documented_shape
 
 log = logging.getLogger(__name__)
 
 #: Seconds for which another thread is waited for that looks into a refusal.
 LEARNING = 2.0
-#: Documents whose files were refused, and are remembered.
-REMEMBERED = 1000
 #: Pages of one list that are read.
 MAX_PAGES = 1000
 
@@ -54,11 +44,8 @@ FILTERS_QUERY = 'query { __type(name: "DocumentFilterType") { inputFields { name
 NO_DOCUMENT = {"id": {"in": ["0"]}}
 #: No documents have these ids, the highest of a 32-bit column; as many as a request can ask for.
 NOBODY = range(2**31 - PAGE_SIZE, 2**31)
-#: *Documented*, unlike a filter for ids.
-UNFINISHED = {"category": {"eq": "report"}, "status": {"in": ["queued", "processing"]}}
 #: By the same filter, none: a limit counts the page size asked for, and no document can spoil the answer.
 NO_CATEGORY = {"category": {"eq": "-"}, "status": {"in": ["queued", "processing"]}}
-FAILED = {"category": {"eq": "report"}, "status": {"in": ["failed"]}}
 
 
 class DocumentList:
@@ -80,10 +67,9 @@ class DocumentList:
     ) -> None:
         self.way = way
         self._graphql = graphql
-        self._get_download_url = get_download_url
         self._tenant = tenant
         self._clock = clock
-        self._refusals: dict[int, Trouble] = {}
+        self._unfiltered = ByStatus(self._pages, get_download_url, lambda: self._clock())
 
     @property
     def page_size(self) -> int:
@@ -100,7 +86,7 @@ class DocumentList:
             return {}
         self._probe()
         found = self._by_id(ids)
-        return self._by_status(ids) if found is None else found
+        return self._unfiltered.find(ids) if found is None else found
 
     def check(self) -> None:
         """Ask for as many documents as one request can, though for none that exists.
@@ -119,7 +105,7 @@ class DocumentList:
             try:
                 documents = list(self._pages({"id": {"in": chunk}}, len(chunk)))
             except ClarusError as error:
-                if not _is_refused(error) or not self._learn(error, len(chunk)):
+                if not is_refused(error) or not self._learn(error, len(chunk)):
                     raise
             else:
                 found |= {document.id: document for document in documents}
@@ -183,7 +169,7 @@ class DocumentList:
         try:
             filters = self._graphql(FILTERS_QUERY, {}).get("__type")
         except ClarusError as error:
-            if not _is_refused(error):
+            if not is_refused(error):
                 raise
             return None
         if filters is None:
@@ -195,52 +181,10 @@ class DocumentList:
         try:
             self._page(wanted, first=size)
         except ClarusError as error:
-            if not _is_refused(error):
+            if not is_refused(error):
                 raise
             return False
         return True
-
-    def _by_status(self, ids: list[int]) -> dict[int, Document]:
-        found = self._among(set(ids), UNFINISHED)
-        for document_id in found:
-            self._refusals.pop(document_id, None)
-        missing = [document_id for document_id in ids if document_id not in found]
-        refused: dict[int, Document] = {}
-        # Whoever waits for the others looks again: a call that breaks off must not lose thousands of answers.
-        found |= {number: Document(number, DocumentStatus.UNKNOWN) for number in missing}
-        for document_id in missing[:PAGE_SIZE]:
-            available = Document(document_id, DocumentStatus.AVAILABLE)
-            try:
-                self._get_download_url(document_id)
-                self._refusals.pop(document_id, None)
-                found[document_id] = available
-            except ClarusForbiddenError as error:
-                refused[document_id] = self._refused_file(document_id, error)
-                del found[document_id]
-            except (ClarusNotFoundError, ClarusRejectedError):
-                self._refusals.pop(document_id, None)
-                del found[document_id]
-            except ClarusTransientError as error:
-                log.warning("%s", error)
-                break
-        # Read last, and only for those that nothing else tells of: the failed reports of a tenant add up.
-        lost = set(ids) - found.keys()
-        return found | (refused | self._among(lost, FAILED) if lost else {})
-
-    def _refused_file(self, document_id: int, error: ClarusError) -> Document:
-        """Return what a document is whose file is refused: that it has finished is believed when it stays so.
-
-        Well or not; whoever wants the file will be told what is missing.
-        """
-        refusals = self._refusals.pop(document_id, None) or Trouble(Call.DOWNLOAD, ever_worked=True)
-        self._refusals[document_id] = refusals
-        if len(self._refusals) > REMEMBERED:
-            self._refusals.pop(next(iter(self._refusals)), None)
-        is_final = refusals.failed(error, self._clock()).is_final
-        return Document(document_id, DocumentStatus.AVAILABLE if is_final else DocumentStatus.UNKNOWN)
-
-    def _among(self, ids: set[int], wanted: Mapping[str, Any]) -> dict[int, Document]:
-        return {document.id: document for document in self._pages(wanted) if document.id in ids}
 
     def _pages(self, wanted: Mapping[str, Any], first: int | None = None) -> Iterator[Document]:
         """Yield all documents that meet a filter.
@@ -266,7 +210,7 @@ class DocumentList:
         try:
             return self._page(wanted, first=size, after=after)
         except ClarusError as error:
-            if not (_is_refused(error) and self._takes(NO_CATEGORY) and self._shrink(NO_CATEGORY, size)):
+            if not (is_refused(error) and self._takes(NO_CATEGORY) and self._shrink(NO_CATEGORY, size)):
                 raise
         return self._page(wanted, first=self.page_size, after=after)
 
@@ -281,8 +225,3 @@ class DocumentList:
             more, cursor = page["pageInfo"]["hasNextPage"], page["pageInfo"]["endCursor"]
         self.way.accepted(first, self._clock())
         return documents, cursor if more else None
-
-
-def _is_refused(error: ClarusError) -> bool:
-    """Tell whether GraphQL has answered, and refused the question; it may be the way of asking."""
-    return isinstance(error, ClarusRejectedError | GraphQLTroubleError)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_clarus.api.documents import UNFINISHED
+from airflow_provider_clarus.api._by_status import UNFINISHED
 from airflow_provider_clarus.exceptions import ClarusRejectedError
 from airflow_provider_clarus.http.responses import documented_shape
 from airflow_provider_clarus.variables.settle import positive_id

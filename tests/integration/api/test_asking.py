@@ -14,7 +14,7 @@ from airflow_provider_clarus.api._way import GROW_AFTER, LEARN_AFTER, PROBE_AFTE
 from airflow_provider_clarus.api.client import ClarusClient
 from airflow_provider_clarus.api.documents import FILTERS_QUERY, PAGE_SIZE
 from airflow_provider_clarus.exceptions import ClarusError, ClarusRejectedError, ClarusTransientError
-from airflow_provider_clarus.sandbox.faults import Fault
+from airflow_provider_clarus.sandbox.faults import HTML_ERROR, Fault
 from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.server import Sandbox
 from tests.integration.conftest import Connect
@@ -207,6 +207,36 @@ def test_without_ids_a_download_that_breaks_off_loses_no_answers(server: Any) ->
     ids = other.sandbox.add_documents(3, 8)
     other.sandbox.inject(Fault("download", status=503, document_id=ids[1]))
     assert statuses(other.client, ids) == {ids[0]: "available", ids[1]: "unknown", ids[2]: "unknown"}
+
+
+def test_without_ids_a_poisoned_document_hides_no_file(server: Any) -> None:
+    """No list can be read as long as it is there: files are asked for, some in each look, all in turn."""
+    other = server(id_filter=False)
+    client = other.client
+    client.get_documents([1])
+    ids = other.sandbox.add_documents(50, 8)
+    [poisoned] = other.sandbox.add_documents(1, 7)
+    other.sandbox.documents[poisoned].poisoned = True
+    assert statuses(client, [poisoned, ids[3]]) == {poisoned: "unknown", ids[3]: "available"}
+    found: set[int] = set()
+    for _ in range(3):
+        looked_at = statuses(client, [*ids, poisoned])
+        assert len(looked_at) == 51
+        found |= {one for one, status in looked_at.items() if status == "available"}
+    assert found == set(ids)
+    with pytest.raises(ClarusError, match=f"Document {poisoned} could not be read"):
+        client.get_documents([poisoned])
+
+
+def test_without_ids_a_list_of_the_failed_that_breaks_off_loses_no_answers(server: Any) -> None:
+    other = server(id_filter=False)
+    other.client.get_documents([1])
+    [ready] = other.sandbox.add_documents(1, 8)
+    stray = Fault("graphql", asks_for="failed", status=500, body=HTML_ERROR)
+    other.sandbox.inject(stray)
+    assert statuses(other.client, [ready, 9_999]) == {ready: "available", 9_999: "unknown"}
+    with pytest.raises(ClarusError, match="500"):
+        other.client.get_documents([9_999])
 
 
 def test_nobody_is_asked_about_nothing(server: Any) -> None:
