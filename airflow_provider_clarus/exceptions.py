@@ -77,6 +77,11 @@ class ClarusError(AirflowException):
         self.may_have_acted = self._acted if may_have_acted is None else may_have_acted
 
     @property
+    def may_pass(self) -> bool:
+        """Whether a retry may help: what Airflow never retries, by its class, cannot pass."""
+        return not isinstance(self, AirflowFailException | AirflowSensorTimeout)
+
+    @property
     def facts(self) -> dict[str, Any]:
         """What is known, by the names of the parameters; all of it plain JSON values."""
         facts = {

@@ -14,6 +14,13 @@ def get_provider_info() -> dict[str, Any]:
         "package-name": "airflow-provider-clarus",
         "name": "ClarusWMS",
         "description": "Generate ClarusWMS reports and land them in object storage.",
+        "integrations": [
+            {
+                "integration-name": "ClarusWMS",
+                "external-doc-url": "https://clarus-api.com",
+                "tags": ["service"],
+            }
+        ],
         "connection-types": [
             {
                 "connection-type": "clarus",
@@ -34,6 +41,13 @@ def get_provider_info() -> dict[str, Any]:
         ],
         # Read by Airflow 3.2 and later; others have `python -m airflow_provider_clarus`.
         "cli": ["airflow_provider_clarus.cli.definition.get_clarus_cli_commands"],
+        # Taken by Airflow 3.4 and later; the policy itself works from 3.3 on.
+        "retry-policies": [
+            {
+                "integration-name": "ClarusWMS",
+                "python-modules": ["airflow_provider_clarus.retry_policy"],
+            }
+        ],
         "extra-links": ["airflow_provider_clarus.landing.link.LandedObjectLink"],
         "config": {
             "clarus": {

@@ -20,11 +20,15 @@ over so many seconds, and nothing was answered in between; "not now" in between 
 is not asked twice, one answer decides. A token is asked for on behalf of one of
 these calls, and judged as such.
 
+What becomes of a task follows from the class of its error: Airflow retries it, as often as its `retries` say,
+or fails it at once. With a `ClarusRetryPolicy` (see [its page](retry-policy.md)) it retries after what
+Clarus asked for, or else after pauses that double; without one, after the task's `retry_delay`.
+
 A document whose status is `failed` is final at once; any status that is not documented means *not yet*. One
 that is out of sight is waited for, for {MISSING_GRACE:.0f} s from the first look in a row that missed it.
 
-| asked for | status | answer | refuses | final after | error | what to do |
-|---|---|---|---|---|---|---|
+| asked for | status | answer | refuses | final after | error | the task | what to do |
+|---|---|---|---|---|---|---|---|
 """
 
 
@@ -42,6 +46,7 @@ def _line(row: Row) -> str:
         row.refuses.value,
         _final_after({call: patience_for(row, call) for one in row.calls for call in _on_behalf_of(one)}),
         f"`{row.error.__name__}`" + (", may have acted" if row.may_have_acted else ""),
+        "is retried" if row.error("").may_pass else "fails",
         row.remedy,
     )
     return "| " + " | ".join(cells) + " |\n"
