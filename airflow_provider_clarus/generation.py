@@ -12,10 +12,12 @@ from airflow_provider_clarus import durable
 from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.doubts import ON_UNKNOWN_OUTCOME
 from airflow_provider_clarus.hooks.clarus import ClarusHook
+from airflow_provider_clarus.partitions import START, has_interval, with_interval
 from airflow_provider_clarus.triggers.deferral import end_of_execution, wait_for_document
 from airflow_provider_clarus.variables import settle
 from airflow_provider_clarus.variables.run import variables_of_run
 from airflow_provider_clarus.variables.values import Variables
+from airflow_provider_clarus.variables.windows import partition_key
 from airflow_provider_clarus.waiting.wait import Wait
 from airflow_provider_clarus.wanted import finder
 
@@ -108,7 +110,7 @@ class Generation:
         """
         connection = self.hook.client.connection
         return variables_of_run(
-            context,
+            with_interval(context),
             self.given,
             window_names=self.window_names,
             zone=connection.timezone,
@@ -135,6 +137,16 @@ class Generation:
             "tenant": self.hook.client.connection.tenant,
         }
 
+    def partition_key(self, context: Context) -> str | None:
+        """Return the partition that the report belongs to: the run's own, or what begins with its window.
+
+        ``None`` where the window is not known.
+        """
+        run = with_interval(context)
+        if self.window_names is None or not has_interval(run):
+            return None
+        return context.get("partition_key") or partition_key(run[START], self.hook.client.connection.timezone)
+
     def queue(
         self, task: BaseOperator, context: Context, variables: Sequence[Mapping[str, str]], work: Work
     ) -> Document:
@@ -147,7 +159,7 @@ class Generation:
         client = self.hook.client
         work.variables, work.window = variables, self.window(variables)
         find = finder(
-            context,
+            with_interval(context),
             client,
             self.report,
             variables,

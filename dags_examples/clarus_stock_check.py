@@ -40,6 +40,8 @@ with DAG(
         "/stock/{{ data_interval_start | ds }}.csv",
         deferrable=True,
         outlets=[STOCK],
+        # An event of a partition would not start a DAG whose schedule is the asset itself.
+        partition_outlets=False,
     )
 
 with DAG(

@@ -67,9 +67,16 @@ class ClarusReportToObjectStorageOperator(Stoppable, GoesOn, Traced, BaseOperato
     :param on_unknown_outcome: what follows when the request to generate breaks off, so that nobody knows
         whether the report is queued: ``"retry"``, an error that the task's ``retries`` mend by generating
         again, so that there may be two documents; or ``"fail"``, without retries (templated)
+    :param partition_outlets: with ``interval_variables``, let the asset events of ``outlets`` be of the
+        partition that begins with the window (on Airflow 3.3 and later), so that they start the DAGs whose
+        schedule is a ``PartitionedAssetTimetable``; without it, those whose schedule is the asset (templated)
     """
 
-    template_fields: Sequence[str] = (*generation.TEMPLATE_FIELDS, *landing.TEMPLATE_FIELDS)
+    template_fields: Sequence[str] = (
+        *generation.TEMPLATE_FIELDS,
+        *landing.TEMPLATE_FIELDS,
+        "partition_outlets",
+    )
     template_fields_renderers = {  # noqa: RUF012 - Airflow's own convention
         "variables": "json",
         "metadata": "json",
@@ -101,6 +108,7 @@ class ClarusReportToObjectStorageOperator(Stoppable, GoesOn, Traced, BaseOperato
         poll_interval: float | str | timedelta = 10,
         timeout: float | str | timedelta = 3600,
         on_unknown_outcome: str = "retry",
+        partition_outlets: bool | str = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**({"multiple_outputs": True} | kwargs))
@@ -123,23 +131,27 @@ class ClarusReportToObjectStorageOperator(Stoppable, GoesOn, Traced, BaseOperato
         self.poll_interval = poll_interval
         self.timeout = timeout
         self.on_unknown_outcome = on_unknown_outcome
+        self.partition_outlets = partition_outlets
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Queue the report, unless its file could not land; then wait and land it."""
         wanted = Generation.of(self)
         settled = self._settled()
         place = Landing(**settled["landing"])
+        partitions = settle.flag(self.partition_outlets, "partition_outlets") and bool(self.outlets)
         place.check_connection()
         is_wanted = partial(wanted.has_queued, context)
         if there := place.already_there(Receipts(context), is_wanted):
             self.worked_on = Work(
                 wanted.report_id, there["document_id"], wanted.hook.tenant, lands=True, landed=there
             )
-            return tell(self, context, there)
+            key = wanted.partition_key(context) if partitions else None
+            return tell(self, context, there, partition_key=key)
         with self._working(context, wanted.asked()) as work:
             settled["subdomain"] = work.tenant
             document = wanted.queue(self, context, wanted.variables(context), work)
             settled |= work.settled()
+            settled["partition_key"] = wanted.partition_key(context) if partitions else None
             available = wanted.wait(self, context, document, settled)
             return self._land(wanted.hook, available, settled, context, work)
 
@@ -188,4 +200,10 @@ class ClarusReportToObjectStorageOperator(Stoppable, GoesOn, Traced, BaseOperato
             log=work.logger(__name__),
             on_columns=work.has_columns,
         )
-        return tell(self, context, result, report_id=settled["report_id"])
+        return tell(
+            self,
+            context,
+            result,
+            partition_key=settled.get("partition_key"),
+            report_id=settled["report_id"],
+        )

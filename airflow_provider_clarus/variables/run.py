@@ -43,6 +43,11 @@ def variables_of_run(
             timetable_name=type(dag.timetable).__name__ if dag else "the timetable",
             resolution=timedelta(microseconds=1) if variable_format == "precise" else timedelta(seconds=1),
         )
+        if end is not None and end > datetime.now(timezone.utc):
+            log.warning(
+                "The window ends at %s, so it is not over yet, and the report cannot be whole",
+                end.isoformat(),
+            )
     return to_api(variables, window, timezone=zone, variable_format=variable_format)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from airflow_provider_clarus.exceptions import ClarusInputError
 from airflow_provider_clarus.variables.settle import two_names
@@ -53,14 +54,23 @@ def interval_variables(
     return {names[0]: first, names[1]: last}
 
 
+def partition_key(start: datetime, zone: ZoneInfo) -> str:
+    """Return the key of the partition that begins with a window, in the form that Airflow's mappers read.
+
+    :param zone: the tenant's time zone, in which the window is sent, too
+    """
+    return start.astimezone(zone).strftime("%Y-%m-%dT%H:%M:%S")
+
+
 def _ways_out(names: Sequence[str], timetable_name: str) -> str:
     if "Partition" in timetable_name:
         # A run of a partition has a key and, since Airflow 3.3, the date at which the partition begins.
         first = "{{ partition_date | ts }}"
         last = "{{ partition_date.in_timezone('Europe/London').end_of('day').replace(microsecond=0) | ts }}"
         ways = [
-            "From Airflow 3.3 on, a partition has a date: "
-            f'use variables={{"{names[0]}": "{first}", "{names[1]}": "{last}"}}'
+            "From Airflow 3.3 on, a partition has a date, and an end where a cron expression or a mapper of "
+            "times says so: trigger the run with the key of one of the timetable's partitions",
+            f'use variables={{"{names[0]}": "{first}", "{names[1]}": "{last}"}}',
         ]
     elif timetable_name.startswith(("Asset", "Dataset")):
         # A run that an update triggers has no interval; the run that made the update may have one.
