@@ -3,7 +3,7 @@
 
 Both take turns, each run in a process of its own against a store of its own, and medians are compared. Memory
 is the peak of the resident set over what the process had after it had landed one byte. A second table
-compares a plain landing on S3 with what else it may do, and with what obstore (``pip install obstore``) does.
+compares a plain landing with what else it may do, and with what obstore (``pip install obstore``) does.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from tests.integration.landing.proxy import Reply, StoreProxy
 from tests.integration.landing.stores import BUCKET, KEY, SECRET, STORES, Store, free_ports, gcs_connection
 
 GIB = 1024**3
@@ -38,9 +39,11 @@ RIVALS = {
 }
 BOUNDS = {"local": 1.0, "seaweedfs": 1.0, "azurite": 0.9, "fake_gcs": 0.9}
 MEMORY_BOUND = 120
-#: What is compared with a plain landing, and on which server; moto is the one that takes any key.
-MORE = (("obstore", "seaweedfs"), ("gzip", "seaweedfs"), ("kms", "moto"))
+#: What is compared with a plain landing, by server; moto is the one that takes any key.
+MORE = {"seaweedfs": ("obstore", "obstore_create", "gzip"), "azurite": ("obstore",), "moto": ("kms",)}
 SKIPPED = 1000
+#: Of which so many are counted, through a proxy, request by request.
+COUNTED = 20
 
 
 class Origin(BaseHTTPRequestHandler):
@@ -155,37 +158,56 @@ def land_kms(store: Store, url: Callable[[int], str], size: int) -> Callable[[],
 
 
 def skip(store: Store, url: Callable[[int], str], size: int) -> Callable[[], object]:
-    """Prepare to leave ``SKIPPED`` objects alone, each as a task does."""
+    """Prepare to leave ``SKIPPED`` objects alone, each as the task of a landed day does."""
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-    from airflow_provider_clarus.landing.landing import Landing
-    from airflow_provider_clarus.receipts import Receipts
+    from airflow_provider_clarus.transfers.clarus_to_object_storage import ClarusReportToObjectStorageOperator
 
     path = ObjectStoragePath(f"{store.root}/many")
     for number in range(SKIPPED):
         path.fs.call_s3("put_object", Bucket=BUCKET, Key=f"many/{number}.csv", Body=b"1")
-    landings = [Landing(f"{store.root}/many/{number}.csv", "skip") for number in range(SKIPPED)]
-    assert landings[0].already_there(Receipts({}))
-    return lambda: [landing.already_there(Receipts({})) or 1 / 0 for landing in landings]
+
+    def day(number: int) -> object:
+        task = ClarusReportToObjectStorageOperator(
+            task_id=f"day_{number}",
+            report_id=7,
+            destination=f"{store.root}/many/{number}.csv",
+            if_exists="skip",
+        )
+        return task.execute({})
+
+    # No Clarus answers at this address: a task that asked it would fail.
+    os.environ["AIRFLOW_CONN_CLARUS_DEFAULT"] = "clarus://a:b@127.0.0.1:9/acme?allow_http=true"
+    connection = os.environ[f"AIRFLOW_CONN_{store.name.upper()}"]
+    with CountingProxy(store.endpoint) as proxy:
+        os.environ[f"AIRFLOW_CONN_{store.name.upper()}"] = connection.replace(store.endpoint, proxy.url)
+        for number in range(COUNTED):
+            day(number)
+    os.environ[f"AIRFLOW_CONN_{store.name.upper()}"] = connection
+
+    def days() -> dict[str, float]:
+        for number in range(SKIPPED):
+            day(number)
+        return {"requests": proxy.count / COUNTED}
+
+    return days
 
 
-def obstore(store: Store, url: Callable[[int], str], size: int) -> Callable[[], object]:
+class CountingProxy(StoreProxy):
+    """Counts what it passes on."""
+
+    count = 0
+
+    def meet(self, request: BaseHTTPRequestHandler, body: bytes) -> Reply:
+        self.count += 1
+        return super().meet(request, body)
+
+
+def obstore(store: Store, url: Callable[[int], str], size: int, **options: Any) -> Callable[[], object]:
     """Prepare the landing's download into obstore's ``put``, with the connection's credentials."""
-    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-    from obstore.auth.boto3 import Boto3CredentialProvider
-    from obstore.store import S3Store
-
     from airflow_provider_clarus.landing._download import Download
 
-    hook = S3Hook(store.name)
-    target = S3Store(
-        BUCKET,
-        endpoint=store.endpoint,
-        region="us-east-1",
-        virtual_hosted_style_request=False,
-        client_options={"allow_http": True},
-        credential_provider=Boto3CredentialProvider(hook.get_session()),
-    )
+    target = obstore_store(store)
     log = logging.getLogger("benchmark")
 
     def put(size: int) -> None:
@@ -197,10 +219,46 @@ def obstore(store: Store, url: Callable[[int], str], size: int) -> Callable[[], 
                 sha256.update(chunk)
                 yield chunk
 
-        target.put("landed.bin", chunks(), chunk_size=8 * BLOCK, max_concurrency=4)
+        target.put("landed.bin", chunks(), chunk_size=8 * BLOCK, max_concurrency=4, **options)
 
     put(1)
+    if "mode" in options:
+        target.delete("landed.bin")
     return lambda: put(size)
+
+
+def obstore_create(store: Store, url: Callable[[int], str], size: int) -> Callable[[], object]:
+    """Prepare the same under the condition that there is no such object."""
+    return obstore(store, url, size, mode="create")
+
+
+def obstore_store(store: Store) -> Any:
+    """Open a store in obstore by way of the hook of its Airflow connection."""
+    from obstore.store import AzureStore, S3Store
+
+    plain: Any = {"client_options": {"allow_http": True}}
+    if store.name == "azurite":
+        from airflow.providers.microsoft.azure.hooks.wasb import WasbHook
+
+        account = WasbHook(store.name).get_conn().credential
+        return AzureStore(
+            BUCKET,
+            account_name=account.account_name,
+            account_key=account.account_key,
+            endpoint=store.endpoint,
+            **plain,
+        )
+    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+    from obstore.auth.boto3 import Boto3CredentialProvider
+
+    return S3Store(
+        BUCKET,
+        endpoint=store.endpoint,
+        region="us-east-1",
+        virtual_hosted_style_request=False,
+        credential_provider=Boto3CredentialProvider(S3Hook(store.name).get_session()),
+        **plain,
+    )
 
 
 def rival(store: Store, url: Callable[[int], str], size: int) -> Callable[[], object]:
@@ -249,11 +307,12 @@ def measure(action: Callable[[], object]) -> dict[str, float]:
 
     Path("/proc/self/clear_refs").write_text("5")
     idle, cpu, start = peak(), _cpu(), time.perf_counter()
-    action()
+    told = action()
     return {
         "seconds": time.perf_counter() - start,
         "cpu": _cpu() - cpu,
         "memory": (peak() - idle) / 1e6,
+        **(told if isinstance(told, dict) else {}),
     }
 
 
@@ -285,6 +344,7 @@ def one(who: str, facts: str, size: str, port: str) -> None:
         "kms": land_kms,
         "skip": skip,
         "obstore": obstore,
+        "obstore_create": obstore_create,
     }[who]
     action = prepare(Store(**json.loads(facts)), lambda size: f"http://127.0.0.1:{port}/{size}", int(size))
     print(json.dumps(measure(action)))
@@ -319,32 +379,36 @@ def compare(names: Sequence[str], size: int, memory_size: int, turns: int, port:
 
 
 def compare_more(size: int, turns: int, port: int, folder: Path) -> None:
-    """Print a line for each thing more that a landing on S3 may do."""
+    """Print a line for each thing more that a landing may do, and for who else may do it."""
     print(
         f"{size / GIB:g} GiB; each against a plain landing on the same server, in turns; medians of {turns}"
     )
-    print("| what | on | MB/s | plain MB/s | ratio | CPU s, plain | MB above idle |")
+    print("| what | on | MB/s | plain MB/s | ratio | CPU s, plain | MB above idle, plain |")
     print("|---|---|---|---|---|---|---|", flush=True)
-    for who, name in MORE:
-        runs: dict[str, list[dict[str, float]]] = {who: [], "landing": []}
+    for name, others in MORE.items():
+        runs: dict[str, list[dict[str, float]]] = {who: [] for who in ("landing", *others)}
         for _ in range(turns):
-            for each, results in runs.items():
-                results.append(run(each, name, size, port, folder))
-        this, plain = (median(runs[each], "seconds") for each in runs)
-        cells = [
-            who,
-            name,
-            f"{size / 1e6 / this:.0f}",
-            f"{size / 1e6 / plain:.0f}",
-            f"{plain / this:.2f}",
-            f"{median(runs[who], 'cpu'):.1f}, {median(runs['landing'], 'cpu'):.1f}",
-            f"{max(result['memory'] for result in runs[who]):.0f}",
-        ]
-        print(f"| {' | '.join(cells)} |", flush=True)
+            for who, results in runs.items():
+                results.append(run(who, name, size, port, folder))
+        for who in others:
+            this, plain = (median(runs[each], "seconds") for each in (who, "landing"))
+            cells = [
+                who,
+                name,
+                f"{size / 1e6 / this:.0f}",
+                f"{size / 1e6 / plain:.0f}",
+                f"{plain / this:.2f}",
+                ", ".join(f"{median(runs[each], 'cpu'):.1f}" for each in (who, "landing")),
+                ", ".join(
+                    f"{max(result['memory'] for result in runs[each]):.0f}" for each in (who, "landing")
+                ),
+            ]
+            print(f"| {' | '.join(cells)} |", flush=True)
     skipped = run("skip", "seaweedfs", 0, port, folder)
     print(
         f"if_exists=skip of {SKIPPED} objects on seaweedfs: {skipped['seconds']:.1f} s,"
-        f" {skipped['seconds'] / SKIPPED * 1e3:.1f} ms each, {skipped['cpu']:.1f} s of CPU"
+        f" {skipped['seconds'] / SKIPPED * 1e3:.0f} ms each, {skipped['cpu']:.1f} s of CPU;"
+        f" {skipped['requests']:g} request each to the storage, none to Clarus"
     )
 
 
