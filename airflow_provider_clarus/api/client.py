@@ -175,7 +175,14 @@ class ClarusClient:
             path = f"/api/documents/{document_id}/download"
             answer = json_of(self._authorized("GET", path, None, doing, Call.DOWNLOAD), doing)
             with documented_shape(doing, "(not shown: it may hold the URL)"):
-                return str(answer["url"])
+                url = answer["url"]
+            if not isinstance(url, str):
+                # As its reader would see it: the text "None" is a relative URL.
+                kind = "null" if url is None else f"a {type(url).__name__}"
+                raise ClarusTransientError(
+                    f"Could not {doing}: it cannot be used: it is {kind}, and no text."
+                )
+            return url
 
     def graphql(self, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Run a GraphQL query and return its ``data``.

@@ -27,7 +27,7 @@ from airflow_provider_clarus.exceptions import (
 from airflow_provider_clarus.http import transport
 from airflow_provider_clarus.http.backoff import backoff
 from airflow_provider_clarus.http.responses import retry_after, server_words, without_query
-from airflow_provider_clarus.landing._packed import head_of
+from airflow_provider_clarus.landing._packed import head_of, tells_its_end
 from airflow_provider_clarus.landing._pages import HEAD, Announced, page
 from airflow_provider_clarus.landing._session import BareSession
 from airflow_provider_clarus.landing._source import ObjectChangedError, Source
@@ -105,6 +105,7 @@ class Download:
         self.source = Source()
         offset = reached = breaks = 0
         end = None
+        tells = False
         with queries_unlogged(), BareSession(loopback=self._loopback) as session:
             while True:
                 problem: ClarusError | str
@@ -115,12 +116,14 @@ class Download:
                         self._check_file(response, chunk)
                         if not self._continues(response, offset, end):
                             return
+                        if offset == 0:
+                            tells = not self._announced.is_gzip and tells_its_end(chunk, self.source.encoding)
                         while chunk:
                             offset += len(chunk)
                             yield chunk
                             chunk = response.raw.read(CHUNK, decode_content=False)
-                    if offset == self.source.size or (self.source.size is None and self.source.encoding):
-                        # What is packed tells itself whether it is whole.
+                    if offset == self.source.size or (self.source.size is None and tells):
+                        # What is unpacked tells itself whether it is whole.
                         return
                     if self.source.size is None and end != offset:
                         # Nothing says whether this was all: ask for what comes behind it.
@@ -201,7 +204,8 @@ class Download:
             return
         head = head_of(chunk, Source.of(response.headers).encoding, HEAD)
         if said := page(self._announced, str(response.url), response.headers, head):
-            raise _BrokenError(f"the storage answered with a page instead of the file: {said}")
+            wait = retry_after(response.headers, datetime.now(timezone.utc))
+            raise _BrokenError(f"the storage answered with a page instead of the file: {said}", wait)
 
     def _continues(self, response: requests.Response, offset: int, end: int | None) -> bool:
         """Tell whether a body follows that goes on from ``offset``, rather than that ``end`` was the end."""

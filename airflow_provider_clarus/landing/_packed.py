@@ -17,6 +17,8 @@ STEP = 1024 * 1024
 RATIO = 200
 SUSPECT = 16 * 1024 * 1024
 GZIP_MAGIC = b"\x1f\x8b"
+#: Ways of packing that Python's own library unpacks.
+KNOWN = ("gzip", "x-gzip", "deflate")
 #: zlib's names of formats: gzip, either of gzip and zlib by the header, and deflate without any header.
 _GZIP, _EITHER, _RAW = 31, 47, -15
 
@@ -36,19 +38,26 @@ class Unpacker:
 
     A body that is not packed, whatever its header says, comes out as it is.
 
+    :param around: what unpacks before it, where a body is packed twice
     :raises ClarusRejectedError: it unpacks to too much, or is packed in a way that is not known here.
     :raises ObjectChangedError: it is damaged, or ends too early; starting over may help.
     """
 
-    def __init__(self, encoding: str) -> None:
-        if encoding not in ("gzip", "x-gzip", "deflate"):
+    def __init__(self, encoding: str, around: Unpacker | None = None) -> None:
+        if encoding not in KNOWN:
             raise ClarusRejectedError(
                 f"The storage packed the file as {encoding!r}, though it was asked not to pack it"
             )
         self._gzip = encoding != "deflate"
+        self._around = around
         self._read = self._made = 0
         self._held = b""
         self._unpack: zlib._Decompress | None = None
+
+    @property
+    def on_the_wire(self) -> int:
+        """The bytes that have arrived, however often they are packed."""
+        return self._around.on_the_wire if self._around else self._read
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         """Yield the unpacked pieces of ``chunk``."""
@@ -89,15 +98,34 @@ class Unpacker:
                 self._unpack = zlib.decompressobj(_GZIP)
             piece = self._unpack.decompress(rest, STEP)
             self._made += len(piece)
-            if self._made > SUSPECT and self._made > RATIO * self._read:
+            if self._made > SUSPECT and self._made > RATIO * (came := self.on_the_wire):
                 raise ClarusRejectedError(
-                    f"The packed file unpacks to over {RATIO} times its {self._read} bytes: no report does"
+                    f"The packed file unpacks to over {RATIO} times its {came} bytes: no report does"
                 )
             if piece:
                 yield piece
             rest = self._unpack.unused_data if self._unpack.eof else self._unpack.unconsumed_tail
             if not rest and len(piece) < STEP:
                 return
+
+
+def unpackers(encoding: str, *, plain: bool) -> list[Stage]:
+    """Return what unpacks a body, stage by stage.
+
+    :param encoding: as the header says it, ``gzip`` or ``gzip, gzip``
+    :param plain: whether the file itself is known to be no packed one: what is packed still is unpacked, too
+    """
+    stages: list[Unpacker] = []
+    codings = encoding.split(", ")[::-1]
+    for coding in codings + ["gzip"] * (plain and encoding == "gzip"):
+        stages.append(Unpacker(coding, stages[-1] if stages else None))
+    return [*stages]
+
+
+def tells_its_end(chunk: bytes, encoding: str) -> bool:
+    """Tell by its first bytes whether a body that is to be unpacked cannot be cut off unnoticed."""
+    last = encoding.rpartition(", ")[2]
+    return last == "deflate" or (last in KNOWN and chunk.startswith(GZIP_MAGIC))
 
 
 class Packer:
@@ -118,12 +146,13 @@ class Packer:
 
 def head_of(chunk: bytes, encoding: str, size: int) -> bytes:
     """Return the first bytes of a body, unpacked as far as they can be."""
-    if not encoding:
-        return chunk[:size]
-    try:
-        return zlib.decompressobj(_window(chunk, encoding != "deflate")).decompress(chunk, size)
-    except zlib.error:
-        return chunk[:size]
+    for coding in encoding.split(", ")[::-1] if encoding else ():
+        try:
+            # What is packed inside needs some more bytes to show as many.
+            chunk = zlib.decompressobj(_window(chunk, coding != "deflate")).decompress(chunk, 16 * size)
+        except zlib.error:
+            break
+    return chunk[:size]
 
 
 def _window(chunk: bytes, gzip: bool) -> int:

@@ -13,13 +13,27 @@ from urllib.parse import unquote, urlsplit
 
 #: Bytes at the start of a file that are looked at.
 HEAD = 1024
-MARKUP_TYPES = frozenset({"text/html", "application/xhtml+xml", "text/xml", "application/xml"})
-#: As a document's ``file_type``, or its name, may say it.
+#: As a document's ``file_type``, its name, or the second half of a ``Content-Type`` may say it.
 _MARKUP = re.compile(r"[sx]?html?|mht(ml)?|[a-z.+-]*xml|xs[dl]t?|svg|rss|atom", re.IGNORECASE)
 #: What programs write under these names is often a web page or XML, which spreadsheets read.
 _PERHAPS_MARKUP = frozenset({"xls", "doc", "vnd.ms-excel", "msword"})
-_UNMISTAKABLE = re.compile(r"<!doctype\s+html[\s>]|<html[\s>]|<\?xml\s|<error>\s*<code>", re.IGNORECASE)
+#: What begins a page, whatever it is called, and no cell of a CSV, after which comes a separator
+#: (https://mimesniff.spec.whatwg.org/#identifying-a-resource-with-an-unknown-mime-type, less what is short).
+_UNMISTAKABLE = re.compile(
+    r"<!doctype\s+html[\s>]|<(html|head|body|title|script|style|meta|iframe)(\s|>(?![,;|]))|<!--|<\?xml\s"
+    r"|<error>\s*<code>|<[\w:.-]+\s[^<>]*\bxmlns\b",
+    re.IGNORECASE,
+)
 _BOMS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+
+
+#: Of RFC 6838, 4.2, and whatever parameters.
+_MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+( *;.*)?")
+
+
+def is_media_type(text: str) -> bool:
+    """Tell whether a text is a MIME type that a header can carry."""
+    return bool(_MEDIA_TYPE.fullmatch(text)) and text.isascii() and text.isprintable()
 
 
 @dataclass(frozen=True)
@@ -45,7 +59,7 @@ class Announced:
     def media_type(self) -> str | None:
         """The MIME type of the file, None where neither its type nor its name tells."""
         kind = (self.file_type or "").strip()
-        if "/" in kind:
+        if is_media_type(kind):
             return kind
         return guess_type(f"file.{kind}")[0] or guess_type(self.file_name or "")[0]
 
@@ -67,7 +81,7 @@ def page(announced: Announced, url: str, headers: Mapping[str, str], head: bytes
         return None
     media_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
     looks_like_one = _UNMISTAKABLE.match(_text(head).lstrip()) and not kinds & _PERHAPS_MARKUP
-    if media_type not in MARKUP_TYPES and not looks_like_one:
+    if not _MARKUP.fullmatch(media_type.rpartition("/")[2]) and not looks_like_one:
         return None
     return f"{media_type or 'without a Content-Type'}: {server_words(head)}"
 

@@ -20,7 +20,8 @@ class Source:
     :param etag: as sent, quotes included
     :param validator: what ``If-Range`` can ask for, None where nothing tells two versions apart
     :param md5: hexadecimal, None where the ETag is none
-    :param encoding: how the body is packed, against what was asked for; empty where it is not
+    :param encoding: how the body is packed, against what was asked for, such as ``gzip`` or ``gzip, gzip``;
+        empty where it is not
     """
 
     size: int | None = None
@@ -80,9 +81,13 @@ def _content_range(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
     return int(first) if first else None, int(size) if size else None
 
 
+#: What some write there that is no way of packing: how a client has sent it to S3, a charset, nothing.
+_UNPACKED = frozenset({"", "identity", "aws-chunked", "none", "binary", "utf-8", "utf8"})
+
+
 def _encoding(headers: Mapping[str, str]) -> str:
-    encoding = headers.get("Content-Encoding", "").strip().lower()
-    return "" if encoding == "identity" else encoding
+    codings = [coding.strip().lower() for coding in headers.get("Content-Encoding", "").split(",")]
+    return ", ".join(coding for coding in codings if coding not in _UNPACKED)
 
 
 def _md5(etag: str | None, headers: Mapping[str, str]) -> str | None:
@@ -95,5 +100,6 @@ def _md5(etag: str | None, headers: Mapping[str, str]) -> str | None:
         headers.get("x-amz-server-side-encryption", "AES256") != "AES256"
         or "x-amz-server-side-encryption-customer-algorithm" in headers
     )
-    match = re.fullmatch(r'"([0-9a-f]{32})"', etag or "")
-    return match.group(1) if match and not encrypted else None
+    # Some write it in upper case, or without the quotes.
+    match = re.fullmatch(r'("?)([0-9a-fA-F]{32})\1', etag or "")
+    return match.group(2).lower() if match and not encrypted else None

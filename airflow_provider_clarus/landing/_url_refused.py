@@ -26,9 +26,11 @@ PASSING = frozenset(
         "IncompleteBody",
         "InternalError",
         "InternalServerError",
+        "LimitExceededException",
         "OperationAborted",
         "OperationTimedOut",
         "PriorRequestNotComplete",
+        "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
         "RequestThrottled",
         "RequestThrottledException",
@@ -42,12 +44,15 @@ PASSING = frozenset(
         "ThrottlingException",
         "TooManyRequestsException",
         "TransactionInProgressException",
+        "backendError",
         "rateLimitExceeded",
+        "userRateLimitExceeded",
     }
 )
 #: The URL's time is over, though the status is another one than 401 or 403.
 EXPIRED = frozenset({"ExpiredToken", "InvalidToken", "RequestExpired", "TokenRefreshRequired"})
-PASSING_STATUSES = frozenset({408, 409, 425, 429})
+#: The API's, as in ``policy/answers.py``, and nginx's for a connection that was closed.
+PASSING_STATUSES = frozenset({408, 409, 421, 423, 425, 429, 499})
 
 
 def meaning(status: int, code: str) -> Meaning:

@@ -21,7 +21,7 @@ from airflow_provider_clarus.exceptions import ClarusTransientError
 from airflow_provider_clarus.landing._columns import HEAD, columns_of, is_csv
 from airflow_provider_clarus.landing._download import Download
 from airflow_provider_clarus.landing._own import sha256_of
-from airflow_provider_clarus.landing._packed import Packer, Stage, Unpacker
+from airflow_provider_clarus.landing._packed import GZIP_MAGIC, Packer, Stage, head_of, unpackers
 from airflow_provider_clarus.landing._pages import Announced
 from airflow_provider_clarus.landing._progress import Progress
 from airflow_provider_clarus.landing._source import ObjectChangedError
@@ -104,11 +104,12 @@ def land(
         loopback=loopback,
         announced=announced,
     )
-    doubted = None
+    doubted = why = None
     for _ in range(STARTS):
         try:
             landed = _transfer(download, order, log, doubted)
         except ObjectChangedError as change:
+            why = change
             log.warning("Starting over: %s", change)
         except _DoubtError as doubt:
             if doubted:
@@ -118,7 +119,7 @@ def land(
         else:
             _report_lineage(path)
             return landed
-    raise ClarusTransientError(f"The document's file changed {STARTS} times while it was downloaded")
+    raise ClarusTransientError(f"The document's file was read {STARTS} times, and not to its end: {why}")
 
 
 class _DoubtError(Exception):
@@ -153,9 +154,11 @@ def _transfer(download: Download, order: _Order, log: Logger, doubted: _DoubtErr
         first = next(chunks, b"")
         source = download.source
         stages: list[Stage] = []
-        if source.encoding and not order.announced.is_gzip:
+        packed = order.announced.is_gzip
+        # A packed file that was packed once more on its way is packed inside, too.
+        if source.encoding and (not packed or head_of(first, source.encoding, 2) == GZIP_MAGIC):
             log.info("The storage sent the file packed as %s, unasked: it is unpacked", source.encoding)
-            stages.append(Unpacker(source.encoding))
+            stages += unpackers(source.encoding, plain=bool(order.announced.kinds()) and not packed)
         if order.compress:
             stages.append(Packer())
         size = None if stages else source.size

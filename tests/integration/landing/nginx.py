@@ -40,6 +40,8 @@ http {{
     }}
     location /error/ {{ return 200 "<Error><Code>Gone</Code></Error>"; }}
     location /xml/ {{ types {{ }} default_type application/xml; return 200 "<Gone/>"; }}
+    location /json/ {{ types {{ }} default_type text/html; return 200 '{{"error": "maintenance"}}'; }}
+    location ~ ^/called/([a-z-]+)/(.+)$ {{ alias {folder}/files/$2; add_header Content-Encoding $1; }}
     location /packed/ {{ alias {folder}/files/; gzip_static always; }}
   }}
 }}

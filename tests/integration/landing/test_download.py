@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import gzip
 import logging
+import os
 import socket
 import ssl
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,7 @@ from airflow_provider_clarus.exceptions import (
 )
 from airflow_provider_clarus.landing import _download as download_module
 from airflow_provider_clarus.landing._download import ABSENCES, LONGEST_WAIT, Download
+from airflow_provider_clarus.landing._pages import Announced
 from airflow_provider_clarus.landing._source import ObjectChangedError
 from airflow_provider_clarus.sandbox.faults import Fault
 
@@ -221,6 +225,29 @@ def test_a_url_that_cannot_be_used_is_asked_for_again(url: Any) -> None:
     with Origin(BODY) as origin:
         urls = iter([url, origin.url])
         assert download(lambda: next(urls)) == BODY
+
+
+def test_clarus_that_answers_null_is_asked_again(serve: Callable[[int], Served]) -> None:
+    file = serve(900)
+    null = Fault("download", status=200, body='{"url": null}', times=1)
+    file.sandbox.inject(null)
+    assert download(file.get_url) == file.content
+    assert file.sandbox.count("download") == 2
+    file.sandbox.inject(replace(null, times=None))
+    with pytest.raises(ClarusTransientError, match="tenant 'acme': it cannot be used: it is null"):
+        download(file.get_url)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br"])
+def test_what_stays_packed_is_read_on_where_no_length_is_told(encoding: str) -> None:
+    """A file that is packed itself is not unpacked, and so does not tell whether it is whole."""
+    packed = gzip.compress(os.urandom(900))
+    said = {"ETag": '"v-1"', "Content-Encoding": encoding}
+    span = f"bytes 500-{len(packed) - 1}/{len(packed)}"
+    cut_off = Answer(200, packed[:500], said, length=False)
+    whole = Answer(206, packed[500:], {**said, "Content-Range": span})
+    with Origin(b"", cut_off, whole) as origin:
+        assert download(origin, announced=Announced("stock.csv.gz", None)) == packed
 
 
 def test_a_url_that_stays_unusable_is_told_with_its_reason() -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import gzip
 import logging
 import os
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -52,9 +53,12 @@ def land_at(target: Path, url: str, announced: Announced = CSV, **options: Any) 
 
 
 @pytest.mark.usefixtures("no_pauses")
-@pytest.mark.parametrize("path", ["/away/stock.csv", "/xml/stock.csv", "/error/stock.csv"])
+@pytest.mark.parametrize(
+    "path", ["/away/stock.csv", "/xml/stock.csv", "/error/stock.csv", "/json/stock.csv", "/comment.csv"]
+)
 def test_a_page_is_not_published(server: Nginx, target: Path, path: str) -> None:
     server.put("stock.csv", b"a,b\n")
+    server.put("comment.csv", b"\xef\xbb\xbf\n<!-- soon --><html>")
     with pytest.raises(ClarusTransientError, match="page instead of the file"):
         land_at(target, f"{server.url}{path}?X-Amz-Signature=s")
     assert target.read_bytes() == b"the older report"
@@ -93,6 +97,43 @@ def test_a_packed_body_is_unpacked(server: Nginx, target: Path, caplog: pytest.L
     assert target.read_bytes() == ROWS
     assert (landed.size, landed.sha256) == (len(ROWS), sha256(ROWS))
     assert "packed as gzip, unasked: it is unpacked" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("coding", "packed"),
+    [
+        ("x-gzip", gzip.compress(ROWS)),
+        ("deflate", zlib.compress(ROWS)),
+        ("gzip", gzip.compress(gzip.compress(ROWS))),
+        ("gzip", gzip.compress(ROWS[:99]) + gzip.compress(ROWS[99:])),
+        ("gzip", ROWS),
+        ("identity", ROWS),
+        ("aws-chunked", ROWS),
+    ],
+    ids=["x-gzip", "deflate", "twice", "in two members", "not packed", "identity", "aws-chunked"],
+)
+def test_whatever_it_is_called_the_rows_land(server: Nginx, target: Path, coding: str, packed: bytes) -> None:
+    server.put("stock.csv", packed)
+    landed = land_at(target, f"{server.url}/called/{coding}/stock.csv")
+    assert target.read_bytes() == ROWS
+    assert (landed.size, landed.sha256) == (len(ROWS), sha256(ROWS))
+
+
+def test_what_cannot_be_unpacked_is_not_published(server: Nginx, target: Path) -> None:
+    server.put("stock.csv", ROWS)
+    with pytest.raises(ClarusRejectedError, match="packed the file as 'br'"):
+        land_at(target, f"{server.url}/called/br/stock.csv")
+    server.put("stock.csv", gzip.compress(ROWS)[:-9])
+    with pytest.raises(ClarusTransientError, match=r"read 3 times, .*ended too early"):
+        land_at(target, f"{server.url}/called/gzip/stock.csv")
+    assert target.read_bytes() == b"the older report"
+
+
+def test_a_packed_file_that_was_packed_on_its_way_is_unpacked_once(server: Nginx, target: Path) -> None:
+    packed = gzip.compress(ROWS)
+    server.put("stock.csv.gz", gzip.compress(packed))
+    land_at(target, f"{server.url}/packed/stock.csv", Announced("stock.csv.gz", None))
+    assert target.read_bytes() == packed
 
 
 def test_a_file_that_is_packed_itself_stays_so(server: Nginx, target: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 import gzip
 import os
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import chain
 
 import pytest
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_clarus.exceptions import ClarusRejectedError
-from airflow_provider_clarus.landing._packed import Packer, Unpacker
+from airflow_provider_clarus.landing._packed import Packer, Unpacker, unpackers
 from airflow_provider_clarus.landing._source import ObjectChangedError
 
 
@@ -65,9 +65,46 @@ def test_bare_deflate_is_understood() -> None:
     assert b"".join(chain(unpacker.feed(packed), unpacker.finish())) == b"a,b\n" * 99
 
 
-def test_another_way_of_packing_is_refused() -> None:
-    with pytest.raises(ClarusRejectedError, match="'br'"):
-        Unpacker("br")
+@pytest.mark.parametrize("encoding", ["br", "zstd", "compress", "gzip, br", "whatever"])
+def test_another_way_of_packing_is_refused(encoding: str) -> None:
+    with pytest.raises(ClarusRejectedError, match="asked not to pack it"):
+        unpackers(encoding, plain=True)
+
+
+def unpacked(packed: bytes, encoding: str, *, plain: bool = True) -> bytes:
+    pieces: Iterable[bytes] = [packed[at : at + 7] for at in range(0, len(packed), 7)]
+    for stage in unpackers(encoding, plain=plain):
+        pieces = [*chain.from_iterable(map(stage.feed, pieces)), *stage.finish()]
+    return b"".join(pieces)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "pack"),
+    [
+        ("gzip", lambda body: gzip.compress(gzip.compress(body))),
+        ("gzip, gzip", lambda body: gzip.compress(gzip.compress(body))),
+        ("deflate, gzip", lambda body: gzip.compress(zlib.compress(body))),
+        ("x-gzip", gzip.compress),
+        ("gzip", gzip.compress),
+        ("gzip", lambda body: gzip.compress(body) + bytes(512)),
+    ],
+)
+def test_what_is_packed_twice_is_unpacked_twice(encoding: str, pack: Callable[[bytes], bytes]) -> None:
+    body = os.urandom(900)
+    assert unpacked(pack(body), encoding) == body
+
+
+def test_what_is_packed_itself_is_unpacked_once() -> None:
+    packed = gzip.compress(b"a,b\n")
+    assert unpacked(gzip.compress(packed), "gzip", plain=False) == packed
+
+
+def test_a_bomb_in_a_bomb_is_measured_on_the_wire() -> None:
+    packed = gzip.compress(gzip.compress(bytes(100_000_000)))
+    outer, inner = unpackers("gzip", plain=True)
+    with pytest.raises(ClarusRejectedError, match=rf"over 200 times its {len(packed)} bytes"):
+        for _ in chain.from_iterable(map(inner.feed, outer.feed(packed))):
+            pass
 
 
 @pytest.mark.parametrize("body", [b"", b"a", b"a,b", b"\x1fa"])

@@ -21,6 +21,17 @@ CSV = Announced("stock.csv", "text/csv")
         (Announced(None, "csv"), "text/html", b""),
         (Announced(), "text/html", b"<html>"),
         (Announced("stock.xlsx", None), "text/plain", b"<html>"),
+        (CSV, "TEXT/HTML", b'{"error": "maintenance"}'),
+        (CSV, "application/soap+xml", b"<Envelope/>"),
+        (CSV, "", b"<!-- saved on Monday -->\n<html>"),
+        (CSV, "text/csv", b"\r\n\t<head><title>soon</title>"),
+        (
+            CSV,
+            "text/plain",
+            b'<?xml version="1.0"?><!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Strict//EN">',
+        ),
+        (CSV, "text/plain", b'<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'),
+        (Announced("stock.xls", None), "text/html", b"<title>Sign in</title>"),
     ],
 )
 def test_a_page_is_told_from_a_file(announced: Announced, media_type: str, head: bytes) -> None:
@@ -35,6 +46,9 @@ EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     [
         (CSV, "text/csv", b"<100 kg,1\n"),
         (CSV, "binary/octet-stream", b"<b>,<html-id>\n"),
+        (CSV, "text/csv", b"<html>,<title>\n1,2\n"),
+        (CSV, "text/csv", b"<title>;<body>\n1;2\n"),
+        (CSV, "text/csv", b"<x id=7>,b\n"),
         (CSV, "", b""),
         (Announced("stock.html", None), "text/html", b"<!doctype html>"),
         (Announced("stock", "text/html"), "text/html", b"<!doctype html>"),
