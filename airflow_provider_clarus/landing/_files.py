@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 CHATTY = ()
 #: Ends the name of a file in the making.
 PARTIAL = ".clarus-partial"
+#: Bytes (Linux, macOS).
+LONGEST_NAME = 255
 #: Seconds after which another machine's file in the making is a leftover: its locks may not show here.
 ABANDONED = 3600.0
 
@@ -33,6 +35,8 @@ def check(key: str, options: ObjectOptions) -> None:
     """Refuse extra arguments, since a file carries nothing; and what is no file."""
     if options.extra_args:
         raise ClarusInputError("extra_args are for object storage: a file carries nothing but its content.")
+    if any(len(part.encode()) > LONGEST_NAME for part in key.split("/")):
+        raise ClarusInputError(f"/{key[:200]}… has a name of over {LONGEST_NAME} bytes, which no file has")
     target = Path(os.path.realpath(f"/{key}"))
     if target.exists() and not target.is_file():
         raise ClarusInputError(f"{target} is no file; end the destination in / to land in a folder")

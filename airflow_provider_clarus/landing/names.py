@@ -16,6 +16,8 @@ SCHEMES = tuple(KINDS)
 MAX_NAME = 200
 """Bytes; file systems allow 255, and a temporary name needs some of them."""
 MAX_EXTENSION = 20
+MAX_KEY = 1024
+"""Bytes of an object's whole key, in UTF-8; Azure allows as many characters."""
 
 
 def destination_path(destination: str, file_name: str | None, document_id: int) -> str:
@@ -41,17 +43,34 @@ def destination_path(destination: str, file_name: str | None, document_id: int) 
         raise ClarusInputError(f"destination {destination!r} names no bucket or container")
     if scheme != "file":
         _check_object(destination, scheme, authority, key)
-    if not key.rpartition("/")[2].strip() and not destination.endswith("/"):
+    if not any(map(_shows, key.rpartition("/")[2])) and not destination.endswith("/"):
         raise ClarusInputError(
             f"destination {destination!r} names no object: end it in / to use the document's file name"
         )
     if destination.endswith("/"):
-        return destination + safe_file_name(file_name, document_id)
+        destination += safe_file_name(file_name, document_id)
+        key = destination.partition("://")[2].partition("/")[2]
+    if scheme != "file" and len(key.encode()) > MAX_KEY:
+        raise ClarusInputError(
+            f"destination {destination[:200]!r}… has a key of {len(key.encode())} bytes; object storage takes"
+            f" {MAX_KEY} at most"
+        )
     return destination
 
 
 #: What tells that somebody took the address of a storage's server for the name of a bucket.
-_SERVERS = ("amazonaws.com", "core.windows.net", "googleapis.com")
+_SERVERS = (
+    "amazonaws.com",
+    "amazonaws.com.cn",
+    "core.windows.net",
+    "core.chinacloudapi.cn",
+    "core.usgovcloudapi.net",
+    "fabric.microsoft.com",
+    "googleapis.com",
+    "cloudflarestorage.com",
+    "digitaloceanspaces.com",
+)
+_AZURE = ("abfs", "abfss")
 
 
 def _check_object(destination: str, scheme: str, authority: str, key: str) -> None:
@@ -61,8 +80,9 @@ def _check_object(destination: str, scheme: str, authority: str, key: str) -> No
     """
     connection, _, bucket = authority.rpartition("@")
     shown = f"{scheme}://{{connection}}@{{bucket}}/{{key}}"
-    if bucket.endswith(_SERVERS):
-        container = connection if "windows" in bucket else bucket.partition(".")[0]
+    # No container has a dot in its name; buckets may.
+    if bucket.endswith(_SERVERS) or (scheme in _AZURE and "." in bucket):
+        container = connection if scheme in _AZURE else bucket.partition(".")[0]
         right = shown.format(connection="CONNECTION", bucket=container or "CONTAINER", key=key)
         raise ClarusInputError(
             f"destination {destination!r} names a server, not a bucket or container: write {right}, where"
@@ -85,6 +105,11 @@ def _check_object(destination: str, scheme: str, authority: str, key: str) -> No
             f"destination {destination!r} has . or .. in it, which object storage does not resolve:"
             " write the key itself"
         )
+    if scheme in _AZURE and ("\\" in key or any(part.endswith(".") for part in key.split("/"))):
+        raise ClarusInputError(
+            f"destination {destination!r} has a backslash, or a dot at an end, which Azure makes another name"
+            " of: leave it out"
+        )
 
 
 def safe_file_name(file_name: str | None, document_id: int) -> str:
@@ -99,6 +124,10 @@ def safe_file_name(file_name: str | None, document_id: int) -> str:
         room = MAX_NAME - len(extension.encode())
         name = stem.encode()[:room].decode(errors="ignore").rstrip(" .") + extension
     return name if name.strip("_") else f"document-{document_id}"
+
+
+def _shows(character: str) -> bool:
+    return character.isprintable() and not character.isspace()
 
 
 def _unsafe(character: str) -> bool:

@@ -77,6 +77,8 @@ def test_no_name_leaves_its_folder(name: str) -> None:
         ("file://local@/data/b", "file://local@/data/b"),
         ("file:///data/why?#1", "file:///data/why?#1"),
         ("s3://aws@bucket//a b+c%20", "s3://aws@bucket//a b+c%20"),
+        ("s3://aws@my.bucket/a./b\\c", "s3://aws@my.bucket/a./b\\c"),
+        ("s3://aws@bucket/" + "ä" * 512, "s3://aws@bucket/" + "ä" * 512),
     ],
 )
 def test_a_folder_gets_the_documents_name(destination: str, path: str) -> None:
@@ -109,6 +111,14 @@ def test_a_folder_gets_the_documents_name(destination: str, path: str) -> None:
         ("s3://bucket.s3.eu-west-1.amazonaws.com/key", "write s3://CONNECTION@bucket/key,"),
         ("s3://key:hunter2@bucket/k", "write s3://CONNECTION@bucket/k$"),
         ("s3://bucket:9000/k", "write s3://CONNECTION@bucket/k$"),
+        ("abfs://container@account.blob.core.chinacloudapi.cn/key", "write abfs://CONNECTION@container/key,"),
+        ("abfss://workspace@onelake.dfs.fabric.microsoft.com/k", "write abfss://CONNECTION@workspace/k,"),
+        ("s3://bucket.s3.cn-north-1.amazonaws.com.cn/key", "write s3://CONNECTION@bucket/key,"),
+        ("s3://aws@bucket/\u00a0\u200b", "no object"),
+        ("abfs://wasb@container/a\\b", "has a backslash"),
+        ("abfs://wasb@container/a./b", "a dot at an end"),
+        ("s3://aws@bucket/" + "ä" * 513, "key of 1026 bytes"),
+        ("gs://google@bucket/" + "a" * 1020 + "/", "key of 1030 bytes"),
     ],
 )
 def test_another_destination_is_refused(destination: str, message: str) -> None:
@@ -223,6 +233,10 @@ def test_a_redirect_leads_where_it_says(location: str, leads: str) -> None:
         (425, "", Meaning.PASSES),
         (503, "SlowDown", Meaning.PASSES),
         (301, "PermanentRedirect", Meaning.FINAL),
+        (403, "RequestTimeTooSkewed", Meaning.EXPIRED),
+        (403, "userRateLimitExceeded", Meaning.PASSES),
+        (423, "", Meaning.PASSES),
+        (499, "", Meaning.PASSES),
     ],
 )
 def test_an_answer_without_the_file_means(status: int, code: str, means: Meaning) -> None:
@@ -250,6 +264,9 @@ def test_a_query_is_cut_out_of_any_text() -> None:
         ({"ETag": f'"{MD5}"', "x-amz-server-side-encryption-customer-algorithm": "AES256"}, None),
         ({"ETag": f'"{MD5}-7"'}, None),
         ({"ETag": f'W/"{MD5}"'}, None),
+        ({"ETag": f'"{MD5.upper()}"'}, MD5),
+        ({"ETag": MD5}, MD5),
+        ({"ETag": f'"{MD5}'}, None),
         ({}, None),
     ],
 )
