@@ -17,7 +17,14 @@ from urllib.parse import quote
 
 from airflow_provider_clarus.exceptions import ClarusInputError
 from airflow_provider_clarus.landing._parts import PartsWriter
-from airflow_provider_clarus.landing._storage import ObjectExistsError, ObjectOptions, Stored, check_names
+from airflow_provider_clarus.landing._storage import (
+    ObjectExistsError,
+    ObjectOptions,
+    Stored,
+    check_choices,
+    check_metadata,
+    check_names,
+)
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -32,35 +39,50 @@ CONTENT_SETTINGS = frozenset(
 #: Bytes of all names and values, and tags of a blob.
 METADATA = 8192
 TAGS = 10
+TIERS = ("Hot", "Cool", "Cold", "Archive")
+_TAG = re.compile("[A-Za-z0-9 +./:=_-]{0,256}")
 
 
 def check(key: str, options: ObjectOptions) -> None:
     """Refuse names that the client does not take, and metadata that Azure does not."""
     check_names(options, allowed=EXTRA_ARGS, storage="Azure")
     settings, tags = (options.extra_args.get(name) or {} for name in ("content_settings", "tags"))
-    if not isinstance(settings, Mapping) or settings.keys() - CONTENT_SETTINGS:
+    if (
+        not isinstance(settings, Mapping)
+        or settings.keys() - CONTENT_SETTINGS
+        or not all(isinstance(setting, str) and setting.isascii() for setting in settings.values())
+    ):
         raise ClarusInputError(
-            f"extra_args content_settings is {settings!r}; it is a mapping with any of"
+            f"extra_args content_settings is {settings!r}; it is a mapping to texts of ASCII, with any of"
             f" {', '.join(sorted(CONTENT_SETTINGS))}."
         )
     if (
         not isinstance(tags, Mapping)
         or len(tags) > TAGS
-        or not all(isinstance(t, str) for t in tags.values())
+        or not all(isinstance(tag, str) for tag in tags.values())
+        or not all(_TAG.fullmatch(text) for text in (*tags, *tags.values()))
+        or not all(0 < len(name) <= 128 for name in tags)
     ):
-        raise ClarusInputError(f"extra_args tags is {tags!r}; it is a mapping of up to {TAGS} texts.")
-    for name in ("encryption_scope", "standard_blob_tier"):
-        if not isinstance(options.extra_args.get(name, ""), str):
-            raise ClarusInputError(f"extra_args {name} is {options.extra_args[name]!r}; it is a text.")
+        raise ClarusInputError(
+            f"extra_args tags is {tags!r}; it is a mapping of up to {TAGS} texts, of letters, digits, spaces"
+            " and + - . / : = _"
+        )
+    if not isinstance(options.extra_args.get("legal_hold", False), bool):
+        raise ClarusInputError(
+            f"extra_args legal_hold is {options.extra_args['legal_hold']!r}; it is a bool."
+        )
+    check_choices(options, {"standard_blob_tier": TIERS})
+    scope = options.extra_args.get("encryption_scope", "scope")
+    if not isinstance(scope, str) or not re.fullmatch("[A-Za-z0-9-]{3,63}", scope):
+        raise ClarusInputError(f"extra_args encryption_scope is {scope!r}; it is the name of a scope.")
+    check_metadata(options.metadata, limit=METADATA, storage="Azure")
     for name, value in options.metadata.items():
         if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name):
             raise ClarusInputError(
                 f"metadata has the name {name!r}: on Azure it has letters, digits and _, and no digit first."
             )
-        if not (value.isascii() and value.isprintable()):
+        if not value.isascii():
             raise ClarusInputError(f"metadata {name!r} is {value!r}: Azure takes visible ASCII only.")
-    if sum(len(name) + len(value) for name, value in options.metadata.items()) > METADATA:
-        raise ClarusInputError(f"metadata has over {METADATA} bytes, which is more than Azure keeps.")
 
 
 def look(path: ObjectStoragePath) -> Stored | None:
@@ -130,7 +152,7 @@ class AzureWriter(PartsWriter):
 
     def _make(self, method: str, body: Any, **conditions: Any) -> Any:
         from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceModifiedError
-        from azure.storage.blob import ContentSettings
+        from azure.storage.blob import ContentSettings, StandardBlobTier
 
         arguments = dict(self._options.extra_args)
         settings = {"content_type": self._options.content_type, **arguments.pop("content_settings", {})}
@@ -138,6 +160,9 @@ class AzureWriter(PartsWriter):
             arguments["content_settings"] = ContentSettings(**settings)
         if self._options.metadata:
             arguments["metadata"] = dict(self._options.metadata)
+        if tier := arguments.pop("standard_blob_tier", None):
+            # The client takes no text.
+            arguments["standard_blob_tier"] = StandardBlobTier(tier)
         try:
             return _call(self._fs, self._bucket, self._key, method, body, **arguments, **conditions)
         except HttpResponseError as error:

@@ -9,13 +9,21 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import secrets
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from airflow_provider_clarus.exceptions import ClarusInputError
-from airflow_provider_clarus.landing._storage import ObjectExistsError, ObjectOptions, Stored, check_names
+from airflow_provider_clarus.landing._storage import (
+    ObjectExistsError,
+    ObjectOptions,
+    Stored,
+    check_choices,
+    check_metadata,
+    check_names,
+)
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -44,6 +52,31 @@ FIELDS = frozenset(
     }
 )
 PARAMETERS = frozenset({"kmsKeyName", "predefinedAcl"})
+#: The values that they may have, and the forms (https://cloud.google.com/storage/docs/storage-classes).
+CHOICES = {
+    "predefinedAcl": (
+        "authenticatedRead",
+        "bucketOwnerFullControl",
+        "bucketOwnerRead",
+        "private",
+        "projectPrivate",
+        "publicRead",
+    ),
+    "storageClass": (
+        "STANDARD",
+        "NEARLINE",
+        "COLDLINE",
+        "ARCHIVE",
+        "RAPID",
+        "MULTI_REGIONAL",
+        "REGIONAL",
+        "DURABLE_REDUCED_AVAILABILITY",
+    ),
+}
+FORMS = {
+    "customTime": r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)",
+    "kmsKeyName": "projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+",
+}
 #: Bytes of all names and values.
 METADATA = 8192
 
@@ -55,8 +88,13 @@ def check(key: str, options: ObjectOptions) -> None:
         wanted = bool if name in ("eventBasedHold", "temporaryHold") else str
         if not isinstance(value, wanted):
             raise ClarusInputError(f"extra_args {name} is {value!r}; it is a {wanted.__name__}.")
-    if sum(len(f"{name}{value}".encode()) for name, value in options.metadata.items()) > METADATA:
-        raise ClarusInputError(f"metadata has over {METADATA} bytes, which is more than Google keeps.")
+    check_choices(options, CHOICES)
+    for name, form in FORMS.items():
+        if name in options.extra_args and not re.fullmatch(form, options.extra_args[name]):
+            raise ClarusInputError(
+                f"extra_args {name} is {options.extra_args[name]!r}; it has the form {form}."
+            )
+    check_metadata(options.metadata, limit=METADATA, storage="Google")
 
 
 def look(path: ObjectStoragePath) -> Stored | None:

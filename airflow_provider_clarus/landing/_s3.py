@@ -16,7 +16,14 @@ from urllib.parse import quote
 
 from airflow_provider_clarus.exceptions import ClarusInputError
 from airflow_provider_clarus.landing._parts import PartsWriter
-from airflow_provider_clarus.landing._storage import ObjectExistsError, ObjectOptions, Stored, check_names
+from airflow_provider_clarus.landing._storage import (
+    ObjectExistsError,
+    ObjectOptions,
+    Stored,
+    check_choices,
+    check_metadata,
+    check_names,
+)
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -62,13 +69,12 @@ def check(key: str, options: ObjectOptions) -> None:
     if options.extra_args:
         _check_types(options)
     metadata = _arguments(options).get("Metadata", {})
+    check_metadata(metadata, limit=METADATA, storage="S3")
     for name, value in metadata.items():
         if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name):
             raise ClarusInputError(f"metadata has the name {name!r}, which S3 cannot send as a header.")
-        if not (value.isascii() and value.isprintable()):
+        if not value.isascii():
             raise ClarusInputError(f"metadata {name!r} is {value!r}: S3 takes visible ASCII characters only.")
-    if sum(len(name) + len(value) for name, value in metadata.items()) > METADATA:
-        raise ClarusInputError(f"metadata has over {METADATA} bytes, which is more than S3 keeps.")
 
 
 def _check_types(options: ObjectOptions) -> None:
@@ -79,6 +85,26 @@ def _check_types(options: ObjectOptions) -> None:
     report = ParamValidator().validate({**options.extra_args, "Bucket": "bucket", "Key": "key"}, shape)
     if report.has_errors():
         raise ClarusInputError(f"extra_args are not as boto3 takes them: {report.generate_report()}")
+    # boto3 itself leaves that to the server, which says it when the report has been generated.
+    check_choices(
+        options, {n: known for n, m in shape.members.items() if (known := getattr(m, "enum", None))}
+    )
+    given = options.extra_args
+    key_names = {"SSEKMSKeyId", "SSEKMSEncryptionContext"} & given.keys()
+    if key_names and not given.get("ServerSideEncryption", "").startswith("aws:kms"):
+        raise ClarusInputError(
+            "extra_args name a key of KMS, and need ServerSideEncryption='aws:kms' with it."
+        )
+    if "ACL" in given and (grants := [name for name in given if name.startswith("Grant")]):
+        raise ClarusInputError(f"extra_args has ACL and {', '.join(grants)}, of which S3 takes one.")
+    if ("ObjectLockMode" in given) != ("ObjectLockRetainUntilDate" in given):
+        raise ClarusInputError(
+            "extra_args need ObjectLockMode and ObjectLockRetainUntilDate together, for S3."
+        )
+    if not given.get("Tagging", "").isascii():
+        raise ClarusInputError(
+            f"extra_args Tagging is {given['Tagging']!r}; it is encoded as a URL's query is."
+        )
 
 
 def look(path: ObjectStoragePath) -> Stored | None:
@@ -218,15 +244,21 @@ class S3Writer(PartsWriter):
             yield {}
             return
         # Some servers do not know the condition, so they are asked just before, too.
-        with suppress(FileNotFoundError, PermissionError):
-            self._call("head_object")
-            raise ObjectExistsError
+        self._refuse_existing()
         try:
             yield {"IfNoneMatch": "*"}
         except OSError as error:
             if "PreconditionFailed" in f"{error} {error.__cause__}" or "412" in str(error.__cause__):
                 raise ObjectExistsError from None
+            if "ConditionalRequestConflict" in f"{error} {error.__cause__}":
+                # Another one landed at the same moment.
+                self._refuse_existing()
             raise
+
+    def _refuse_existing(self) -> None:
+        with suppress(FileNotFoundError, PermissionError):
+            self._call("head_object", **self._chosen("RequestPayer", "ExpectedBucketOwner"))
+            raise ObjectExistsError
 
     def _chosen(self, *names: str) -> dict[str, Any]:
         return {name: value for name, value in self._options.extra_args.items() if name in names}

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
@@ -44,8 +44,11 @@ class Stored:
 
     def carries(self, metadata: Mapping[str, str]) -> bool:
         """Tell whether it has all of ``metadata``, of which there are some; names have no case on S3."""
-        has = {name.lower(): value for name, value in self.metadata.items()}
-        return bool(metadata) and all(has.get(name.lower()) == value for name, value in metadata.items())
+        has = {name.lower(): value.split() for name, value in self.metadata.items()}
+        # What was sent as a header comes back without spaces around it, and some do not keep an empty one.
+        return bool(metadata) and all(
+            has.get(name.lower(), []) == value.split() for name, value in metadata.items()
+        )
 
 
 class ObjectExistsError(Exception):
@@ -124,14 +127,55 @@ def storage_of(destination: str) -> Storage:
 
 
 def check_names(options: ObjectOptions, *, allowed: frozenset[str], storage: str) -> None:
-    """Refuse an extra argument whose name the storage does not know.
+    """Refuse an extra argument whose name the storage does not know, or whose text no header can carry.
 
     :raises ClarusInputError: with the names that it knows
     """
     from airflow_provider_clarus.exceptions import ClarusInputError
 
+    for name, value in options.extra_args.items():
+        for text in value.values() if isinstance(value, Mapping) else (value,):
+            if isinstance(text, str) and not text.isprintable():
+                raise ClarusInputError(
+                    f"extra_args {name} is {value!r}, with a character that cannot be sent."
+                )
     if unknown := sorted(options.extra_args.keys() - allowed):
         raise ClarusInputError(
             f"extra_args has {', '.join(map(repr, unknown))}, which {storage} does not take here:"
             f" it takes {', '.join(sorted(allowed))}."
         )
+
+
+def check_choices(options: ObjectOptions, choices: Mapping[str, Collection[str]]) -> None:
+    """Refuse a value that the storage does not know: it would say so when the report has been generated.
+
+    :param choices: by the names of extra arguments
+    :raises ClarusInputError: with the values that it knows
+    """
+    from airflow_provider_clarus.exceptions import ClarusInputError
+
+    for name in choices.keys() & options.extra_args.keys():
+        if options.extra_args[name] not in choices[name]:
+            known = ", ".join(choices[name])
+            raise ClarusInputError(
+                f"extra_args {name} is {options.extra_args[name]!r}; it is one of {known}."
+            )
+
+
+def check_metadata(metadata: Mapping[str, str], *, limit: int, storage: str) -> None:
+    """Refuse metadata that a storage cannot keep beside those of the document.
+
+    :param limit: bytes of all names and values
+    :raises ClarusInputError: with what is wrong
+    """
+    from airflow_provider_clarus.exceptions import ClarusInputError
+
+    for name, value in metadata.items():
+        if not value.isprintable():
+            raise ClarusInputError(
+                f"metadata {name!r} is {value!r}: no line break or other control character."
+            )
+    if len({name.lower() for name in metadata}) < len(metadata):
+        raise ClarusInputError("metadata has a name twice, in capitals and not: storages take them for one.")
+    if sum(len(f"{name}{value}".encode()) for name, value in metadata.items()) > limit:
+        raise ClarusInputError(f"metadata has over {limit} bytes, which is more than {storage} keeps.")

@@ -26,6 +26,7 @@ from airflow_provider_clarus.landing.landing import Landing
 
 from .conftest import OLD, Destination, Served, sha256
 from .origin import Origin
+from .proxy import Reply, StoreProxy
 from .stores import KEY, SECRET
 
 MIB = 1024 * 1024
@@ -54,8 +55,12 @@ EXTRAS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"CacheControl": "no-store", "Tags": [{"Key": "team", "Value": "stock"}]},
     ),
     "azurite": (
-        {"tags": {"team": "stock"}, "content_settings": {"cache_control": "no-store"}},
-        {"tags": {"team": "stock"}, "cache_control": "no-store"},
+        {
+            "tags": {"team": "stock"},
+            "content_settings": {"cache_control": "no-store"},
+            "standard_blob_tier": "Cool",
+        },
+        {"tags": {"team": "stock"}, "cache_control": "no-store", "blob_tier": "Cool"},
     ),
     "fake_gcs": ({"cacheControl": "no-store"}, {"cacheControl": "no-store"}),
 }
@@ -80,6 +85,8 @@ def head(destination: Destination) -> dict[str, Any]:
                 "cache_control": said.content_settings.cache_control,
                 "metadata": said.metadata,
                 "tags": blob.get_blob_tags(),
+                "blob_tier": said.blob_tier,
+                "size": said.size,
             }
     if name == "fake_gcs":
         url = f"{destination.store.endpoint}/storage/v1/b/landing/o/{urllib.parse.quote(key, safe='')}"
@@ -218,6 +225,32 @@ def test_a_file_lands_whose_parts_would_be_too_many(
         ("s3://a@b/k", {"ServerSideEncription": "aws:kms"}, "'ServerSideEncription', which S3 does not take"),
         ("s3://a@b/k", {"StorageClass": 5}, "StorageClass"),
         ("s3://a@b/k", {"SSECustomerKey": "k"}, "SSECustomerKey"),
+        ("s3://a@b/k", {"StorageClass": "STANDARD_AI"}, "STANDARD_AI'; it is one of .*STANDARD_IA"),
+        ("s3://a@b/k", {"ACL": "Private"}, "ACL is 'Private'; it is one of .*private"),
+        ("s3://a@b/k", {"ServerSideEncryption": "kms"}, "it is one of .*aws:kms"),
+        ("s3://a@b/k", {"SSEKMSKeyId": "alias/reports"}, "need ServerSideEncryption='aws:kms'"),
+        ("s3://a@b/k", {"SSEKMSKeyId": "k", "ServerSideEncryption": "AES256"}, "need ServerSideEncryption"),
+        ("s3://a@b/k", {"ACL": "private", "GrantRead": "id=7"}, "S3 takes one"),
+        ("s3://a@b/k", {"ObjectLockMode": "GOVERNANCE"}, "ObjectLockRetainUntilDate"),
+        ("s3://a@b/k", {"Expires": "never"}, "Expires"),
+        ("s3://a@b/k", {"Tagging": {"team": "stock"}}, "Tagging"),
+        ("s3://a@b/k", {"Tagging": "teäm=stock"}, "Tagging"),
+        ("s3://a@b/k", {"CacheControl": "no-store\r\nx-amz-acl: b"}, "CacheControl .* cannot be sent"),
+        ("s3://a@b/k", {"Metadata": {"a": 7}}, "Metadata"),
+        ("gs://a@b/k", {"storageClass": "STANDARD_IA"}, "it is one of STANDARD, NEARLINE"),
+        ("gs://a@b/k", {"predefinedAcl": "public-read"}, "it is one of .*publicRead"),
+        ("gs://a@b/k", {"kmsKeyName": "alias/reports"}, "projects/"),
+        ("gs://a@b/k", {"customTime": "yesterday"}, "customTime"),
+        ("gs://a@b/k", {"temporaryHold": "yes"}, "it is a bool"),
+        ("gs://a@b/k", {"contentType": "text/csv\n"}, "cannot be sent"),
+        ("abfs://a@b/k", {"standard_blob_tier": "cool"}, "it is one of Hot, Cool"),
+        ("abfs://a@b/k", {"legal_hold": "yes"}, "it is a bool"),
+        ("abfs://a@b/k", {"encryption_scope": ""}, "the name of a scope"),
+        ("abfs://a@b/k", {"content_settings": {"cache_control": 5}}, "content_settings"),
+        ("abfs://a@b/k", {"content_settings": {"content_disposition": "März.csv"}}, "texts of ASCII"),
+        ("abfs://a@b/k", {"tags": {"team": "stock & co"}}, "letters, digits"),
+        ("abfs://a@b/k", {"tags": {"": "stock"}}, "letters, digits"),
+        ("abfs://a@b/k", {"tags": {f"t{n}": "x" for n in range(11)}}, "up to 10"),
         ("gs://a@b/k", {"kms_key_name": "k"}, "kms_key_name"),
         ("gs://a@b/k", {"cacheControl": 5}, "cacheControl is 5"),
         ("abfs://a@b/k", {"Tags": {}}, "'Tags', which Azure"),
@@ -243,11 +276,29 @@ def test_an_extra_argument_that_is_wrong_is_told_at_once(
         ("abfs://a@b/k", {"a-b": "c"}),
         ("abfs://a@b/k", {"a": "c\n"}),
         ("gs://a@b/k", {"a": "c" * 9000}),
+        ("gs://a@b/k", {"a": "c\r\nd: e"}),
+        ("s3://a@b/k", {"a": "c\nd"}),
+        ("s3://a@b/k", {"Team": "c", "team": "d"}),
+        ("abfs://a@b/k", {"Team": "c", "team": "d"}),
+        # Those of the document need some of the 2 KB.
+        ("s3://a@b/k", {"a": "c" * 2000}),
     ],
 )
 def test_metadata_that_the_storage_cannot_keep_are_told_at_once(destination: str, metadata: Any) -> None:
     with pytest.raises(ClarusInputError, match="metadata"):
         Landing.settle(destination, metadata=metadata)
+
+
+def test_what_a_user_adds_is_not_there_twice() -> None:
+    landing = Landing.settle("s3://a@b/k", metadata={"ClarusTenant": "mine"})
+    options = landing.object_options(Announced(), {"clarusdocument": "7", "clarustenant": "acme"})
+    assert options.metadata == {"clarusdocument": "7", "ClarusTenant": "mine"}
+
+
+@pytest.mark.parametrize("file_type", ["text/csv\r\nx: y", "text/ç", "text/", "no type/at all"])
+def test_a_type_that_no_header_carries_is_not_passed_on(file_type: str) -> None:
+    landing = Landing.settle("s3://a@b/k")
+    assert landing.object_options(Announced("stock.csv", file_type), {}).content_type == "text/csv"
 
 
 def test_the_names_are_those_of_boto3() -> None:
@@ -295,7 +346,9 @@ def test_a_request_that_was_repeated_finds_what_it_made(
         return second
 
     monkeypatch.setattr(storage, "open_writer", committed_twice)
-    options = ObjectOptions(if_absent=True, metadata={"clarusdocument": "7"})
+    # A header comes back without the spaces around it.
+    metadata = {"clarusdocument": "7", "team": " a  b ", "none": ""}
+    options = ObjectOptions(if_absent=True, metadata=metadata)
     assert destination.land(file.get_url, options=options).size == 9
     assert destination.shown() == {"report.csv": file.content}
 
@@ -307,3 +360,39 @@ def test_the_libraries_chatter_is_not_in_the_log(
     with Origin(os.urandom(9 * MIB)) as origin:
         destination.land(lambda: origin.url)
     assert {record.name for record in caplog.records if record.levelno == logging.INFO} == {"tests.landing"}
+
+
+class ConflictingProxy(StoreProxy):
+    """Answers as Amazon does while another one makes the same object, which then is there, or is not."""
+
+    def __init__(self, endpoint: str, lands: Callable[[], None]) -> None:
+        super().__init__(endpoint)
+        self.lands = lands
+
+    def meet(self, request: Any, body: bytes) -> Reply:
+        if "If-None-Match" in request.headers:
+            self.lands()
+            answer = b"<Error><Code>ConditionalRequestConflict</Code><Message>Try again</Message></Error>"
+            return 409, {"content-type": "application/xml"}, answer
+        return super().meet(request, body)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_conflict_is_an_object_only_if_one_is_there(
+    destination: Destination, monkeypatch: pytest.MonkeyPatch, size: int, is_there: bool
+) -> None:
+    store = destination.store
+    if store.name not in ("moto", "seaweedfs"):
+        pytest.skip("an answer of S3")
+    error: type[Exception] = ObjectExistsError if is_there else OSError
+    lands = (lambda: destination.hold(OLD)) if is_there else (lambda: None)
+    with ConflictingProxy(store.endpoint, lands) as proxy, Origin(os.urandom(size)) as origin:
+        connection = str(store.connection).replace(store.endpoint, proxy.url)
+        # Airflow keeps what it has opened by the connection's id.
+        name = f"conflict_{store.name}_{size}_{is_there}"
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", connection)
+        folder = destination.folder.replace(f"{store.name}@", f"{name}@")
+        with pytest.raises(error):
+            Destination(store, folder).land(lambda: origin.url, options=ObjectOptions(if_absent=True))
+    assert destination.shown() == ({"report.csv": OLD} if is_there else {})

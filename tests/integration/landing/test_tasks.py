@@ -13,12 +13,14 @@ import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_clarus.exceptions import ClarusInputError
+from airflow_provider_clarus.landing.destination import storage_path
 from airflow_provider_clarus.operators.document import ClarusDownloadDocumentOperator
 from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.server import Sandbox
 from airflow_provider_clarus.transfers.clarus_to_object_storage import ClarusReportToObjectStorageOperator
 from tests.integration.tasks import context, run
 
+from .proxy import Reply, StoreProxy
 from .stores import Store, StoreUnavailableError, moto
 
 ROOT = "s3://moto@landing"
@@ -90,6 +92,32 @@ def test_what_is_there_costs_nothing_and_is_returned(
     assert len(clarus_default.requests) == sent
 
 
+class CountingProxy(StoreProxy):
+    """Keeps what it passes on."""
+
+    def __init__(self, endpoint: str) -> None:
+        super().__init__(endpoint)
+        self.seen: list[str] = []
+
+    def meet(self, request: Any, body: bytes) -> Reply:
+        self.seen.append(f"{request.command} {request.path}")
+        return super().meet(request, body)
+
+
+def test_a_landed_day_costs_one_request(
+    make: Callable[..., Any], store: Store, clarus_default: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for day in range(3):
+        storage_path(f"{ROOT}/days/{day}.csv").write_bytes(b"landed")
+    with CountingProxy(store.endpoint) as proxy:
+        counted = str(store.connection).replace(store.endpoint, proxy.url)
+        monkeypatch.setenv("AIRFLOW_CONN_COUNTED", counted)
+        for day in range(3):
+            make(f"s3://counted@landing/days/{day}.csv", if_exists="skip", deferrable=True).execute(context())
+        assert proxy.seen == [f"HEAD /landing/days/{day}.csv" for day in range(3)]
+    assert clarus_default.requests == []
+
+
 def test_what_is_there_under_the_documents_own_name_is_found_before_it_is_fetched(
     make: Callable[..., Any], clarus_default: Sandbox, document: int
 ) -> None:
@@ -123,6 +151,13 @@ def test_a_packed_file_is_called_so(make: Callable[..., Any]) -> None:
         {"metadata": {"a b": "c"}},
         {"compression": "zip"},
         {"if_exists": "keep"},
+        {"if_exists": "Skip"},
+        {"if_exists": None},
+        {"compression": "GZIP"},
+        {"extra_args": {"StorageClass": "STANDARD_AI"}},
+        {"destination": "s3://moto@landing"},
+        {"destination": f"s3://moto@landing/{'a' * 1025}"},
+        {"destination": "file:///tmp/" + "a" * 256},
         {"content_type": "csv"},
         {"destination": "s3://moto@landing/a?versionId=7"},
         {"destination": "abfss://container@account.dfs.core.windows.net/key"},
