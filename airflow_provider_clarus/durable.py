@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from airflow_provider_clarus import log_fields, metrics
 from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.api.status import DocumentStatus
 from airflow_provider_clarus.doubts import ON_UNKNOWN_OUTCOME, Doubts, short
@@ -180,6 +181,7 @@ class _Task:
                 "failed" if document else "is gone",
             )
             return None
+        log_fields.bind(document_id=document_id)
         log.info(
             "Going on with document %d of an earlier try, for %s: %s",
             document_id,
@@ -215,6 +217,7 @@ class _Task:
                 "queued_at": time.time(),
             }
         )
+        log_fields.bind(report_id=report_id, document_id=document.id)
         log.info(
             "Report %d of tenant %r is queued as document %d, with %s",
             report_id,
@@ -228,9 +231,14 @@ class _Task:
         """Ask again while Clarus is away and certainly did not get it: a whole try of the task costs more."""
         from airflow_provider_clarus.http.retries import retrying
 
-        return retrying(ATTEMPTS, repeatable=False).copy(stop=self._is_enough)(
-            self._client.once().generate_report, report_id, self._variables
-        )
+        tenant = self._client.connection.tenant
+        ask = retrying(ATTEMPTS, repeatable=False).copy(stop=self._is_enough)
+        try:
+            with metrics.timed(metrics.GENERATE, tenant=tenant):
+                return ask(self._client.once().generate_report, report_id, self._variables)
+        finally:
+            repeated = ask.statistics.get("attempt_number", 1) - 1
+            metrics.count(metrics.GENERATE_RETRIES, repeated, tenant=tenant)
 
     def _is_enough(self, state: RetryCallState) -> bool:
         is_late = self._end is not None and time.time() + LONGEST_PAUSE > self._end

@@ -16,6 +16,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
+from airflow_provider_clarus import log_fields
 from airflow_provider_clarus.exceptions import ClarusError
 
 log = logging.getLogger(__name__)
@@ -129,7 +130,8 @@ class Stoppable:
         """
         work = self._work = self.worked_on = Work(**known)
         try:
-            yield work
+            with log_fields.bound(report_id=work.report_id, document_id=work.document_id, tenant=work.tenant):
+                yield work
         except TaskStopped as stopped:
             self._work = None
             log.warning("%s", stopped)

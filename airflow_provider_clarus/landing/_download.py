@@ -70,6 +70,7 @@ class Download:
     :param allow_http: whether ``http://`` may lead to another machine
     :param loopback: whether the file may be on this machine, as it is where Clarus is
     :param announced: what the file is said to be, by which a page in its place is told
+    :param on_retry: is called when it goes on after a break
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class Download:
         allow_http: bool = False,
         loopback: bool = True,
         announced: Announced | None = None,
+        on_retry: Callable[[], None] = lambda: None,
     ) -> None:
         self.source = Source()
         self._get_url = get_url
@@ -93,6 +95,7 @@ class Download:
         self._options: dict[str, Any] = {"verify": verify, "proxies": dict(proxies or {}), "timeout": timeout}
         self._refusals = self._absences = 0
         self._log = log
+        self._on_retry = on_retry
 
     def chunks(self) -> Generator[bytes, None, None]:
         """Yield the body, whole, in order and once; packed, where the storage packed it.
@@ -144,6 +147,7 @@ class Download:
                         f"The download broke {breaks} times in a row, at last at byte {offset}: {problem}"
                     )
                 self._log.warning("The download broke at byte %d, going on: %s", offset, problem)
+                self._on_retry()
                 time.sleep(max(_pause(breaks), min(wait, LONGEST_WAIT)))
 
     def _open(self, session: BareSession, offset: int, resume: bool) -> requests.Response:

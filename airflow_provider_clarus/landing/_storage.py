@@ -54,6 +54,9 @@ class Stored:
 class ObjectExistsError(Exception):
     """There is an object already, and it may not be replaced."""
 
+    #: As an error of Clarus has one: it is no failure in every task.
+    kind = "exists"
+
 
 class Writer(Protocol):
     """An object in the making, which nobody sees."""

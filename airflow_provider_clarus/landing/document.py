@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_clarus import metrics
 from airflow_provider_clarus.connection.connection import is_loopback
 from airflow_provider_clarus.exceptions import ClarusError, ClarusInputError
 from airflow_provider_clarus.http.retries import patiently
@@ -72,21 +74,23 @@ def land_document(
             receipts.write(result(landed), options.metadata)
 
     try:
-        landed = land(
-            lambda: patiently(lambda: hook.get_download_url(document_id), Call.DOWNLOAD),
-            path,
-            options=options,
-            compress=landing.packs(announced),
-            before_publish=write_down,
-            accept_same=receipts.is_blind,
-            log=log,
-            verify=connection.storage_verify,
-            proxies=connection.proxies,
-            timeout=connection.timeout,
-            allow_http=connection.allow_http,
-            loopback=is_loopback(connection.base_url),
-            announced=announced,
-        )
+        with metrics.timed(metrics.LAND, tenant=connection.tenant):
+            landed = land(
+                lambda: patiently(lambda: hook.get_download_url(document_id), Call.DOWNLOAD),
+                path,
+                options=options,
+                compress=landing.packs(announced),
+                before_publish=write_down,
+                accept_same=receipts.is_blind,
+                log=log,
+                verify=connection.storage_verify,
+                proxies=connection.proxies,
+                timeout=connection.timeout,
+                allow_http=connection.allow_http,
+                loopback=is_loopback(connection.base_url),
+                announced=announced,
+                on_retry=partial(metrics.count, metrics.LAND_RETRIES, tenant=connection.tenant),
+            )
     except ObjectExistsError:
         found = storage_of(path.protocol).look(path)
         if found and (own := own_result(path, found, receipts, lambda own: own == document_id, log)):
@@ -99,6 +103,7 @@ def land_document(
         raise ClarusInputError(
             f"{path} exists already, and if_exists is 'fail': document {document_id} did not land."
         ) from None
+    metrics.count(metrics.LAND_SIZE, landed.size, tenant=connection.tenant)
     on_columns(landed.columns)
     return result(landed)
 

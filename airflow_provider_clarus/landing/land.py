@@ -67,6 +67,7 @@ def land(
     allow_http: bool = False,
     loopback: bool = True,
     announced: Announced | None = None,
+    on_retry: Callable[[], None] = lambda: None,
 ) -> Landed:
     """Bring the file behind a URL to ``path``; until all of it is there and verified, nobody sees any of it.
 
@@ -81,6 +82,7 @@ def land(
     :param allow_http: whether ``http://`` may lead to another machine
     :param loopback: whether the file may be on this machine, as it is where Clarus is
     :param announced: what Clarus says of the file, by which a page in its place is told
+    :param on_retry: is called when the download goes on after a break, or starts over
     :raises ObjectExistsError: there is an object at ``path``, and it may not be replaced.
     :raises ClarusInputError: the destination cannot be written to as it was given.
     :raises ClarusTransientError: the transfer broke too often, or what arrived is not what was announced.
@@ -103,6 +105,7 @@ def land(
         allow_http=allow_http,
         loopback=loopback,
         announced=announced,
+        on_retry=on_retry,
     )
     doubted = why = None
     for _ in range(STARTS):
@@ -111,11 +114,13 @@ def land(
         except ObjectChangedError as change:
             why = change
             log.warning("Starting over: %s", change)
+            on_retry()
         except _DoubtError as doubt:
             if doubted:
                 raise ClarusTransientError(str(doubt)) from None
             log.warning("Reading the file once more: %s", doubt)
             doubted = doubt
+            on_retry()
         else:
             _report_lineage(path)
             return landed

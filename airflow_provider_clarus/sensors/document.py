@@ -138,8 +138,10 @@ class ClarusDocumentSensor(Stoppable, BaseSensorOperator):
 
     def _poke_until_available(self, context: Context) -> dict[str, Any]:
         try:
-            result: dict[str, Any] = super().execute(context)
-            return result
+            # In reschedule mode each look is a task's whole life.
+            with nullcontext() if self.reschedule or not self._wait else self._wait.timed():
+                result: dict[str, Any] = super().execute(context)
+                return result
         except AirflowSensorTimeout as error:
             # Airflow's own words name neither the document nor its last status.
             raise (self._wait or self._new_wait()).timed_out() from error

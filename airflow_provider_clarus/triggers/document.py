@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_clarus import log_fields
 from airflow_provider_clarus.exceptions import ClarusError, ClarusInputError, ClarusTransientError
 from airflow_provider_clarus.triggers.event import event_of
 from airflow_provider_clarus.variables import settle
@@ -105,6 +106,9 @@ class ClarusDocumentTrigger(BaseTrigger):
         settled: dict[str, Any] = {}
         try:
             settled = self._settled()
+            log_fields.bind(
+                report_id=settled.get("report_id"), document_id=self.document_id, tenant=self.subdomain
+            )
             wait_for = await _shared_wait()
             event = event_of(await wait_for(**self._wait()), settled)
         except ClarusError as error:

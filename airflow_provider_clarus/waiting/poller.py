@@ -14,12 +14,14 @@ import asyncio
 import contextvars
 import logging
 import math
+import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
 
 from airflow.providers.common.compat.sdk import AirflowConfigException, conf
 
+from airflow_provider_clarus import metrics
 from airflow_provider_clarus.api.documents import PAGE_SIZE
 from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.exceptions import ClarusError, ClarusPermanentError, ClarusTransientError
@@ -83,7 +85,8 @@ async def wait_for(
     poller = Poller.of(clarus_conn_id)
     tenant = poller.add(waiter, subdomain)
     try:
-        return await waiter.future
+        with metrics.timed(metrics.WAIT, tenant=subdomain or "", passed=time.time() - since):
+            return await waiter.future
     finally:
         poller.remove(waiter, tenant)
 
@@ -125,6 +128,8 @@ class Poller:
     def remove(self, waiter: Waiter, tenant: Tenant) -> None:
         """Forget one waiter, and end the request that only it has waited for."""
         tenant.remove(waiter)
+        if not tenant.queue.wanted:
+            metrics.gauge(metrics.WAITERS, 0, tenant=tenant.name)
         for request in self._slots.running:
             if request.tenant is tenant and not request.is_wanted:
                 request.cut()
@@ -240,6 +245,8 @@ class Poller:
 
     async def _ask(self, request: Request) -> None:
         tenant, answered = request.tenant, False
+        metrics.count(metrics.WAIT_POLLS, tenant=tenant.name)
+        metrics.gauge(metrics.WAITERS, len(tenant.queue.wanted), tenant=tenant.name)
         try:
             ids = [wanted.id for wanted in request.batch]
             found = await self._reader.read(tenant.subdomain, ids, request.limit)
@@ -261,6 +268,8 @@ class Poller:
 
     def _failed(self, request: Request, error: ClarusError) -> None:
         tenant, error = request.tenant, self._as_met(request, error)
+        if request.is_wanted:
+            metrics.count(metrics.WAIT_RETRIES, tenant=tenant.name)
         if isinstance(error, ClarusPermanentError):
             self._fetch_connection(renew=True)
         if not request.batch:

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import AbstractContextManager
 
+from airflow_provider_clarus import metrics
 from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.exceptions import ClarusError, ClarusTimeoutError
 from airflow_provider_clarus.hooks.clarus import ClarusHook
@@ -100,12 +102,14 @@ class Wait:
         except ClarusError as error:
             if self._trouble.failed(error, time.monotonic()).is_final:
                 raise self._trouble.final() from error
+            metrics.count(metrics.WAIT_RETRIES, tenant=self._hook.tenant)
             log.warning("%s Still waiting for document %d.", error, self._watch.document_id)
             return None
         else:
             self._trouble.worked()
             return self._watch.take(document, tenant=tenant, now=self._now())
         finally:
+            metrics.count(metrics.WAIT_POLLS, tenant=self._hook.tenant)
             self._has_looked_last = is_late or self.remaining <= -watch.LAST_LOOK
 
     def pause(self) -> float:
@@ -123,11 +127,16 @@ class Wait:
         :param look_at_once: ``False``: it has only just been queued
         :raises ClarusTimeoutError: at the deadline, after one last look
         """
-        if not look_at_once:
-            time.sleep(self.pause())
-        while not (document := self.look()):
-            time.sleep(self.pause())
-        return document
+        with self.timed():
+            if not look_at_once:
+                time.sleep(self.pause())
+            while not (document := self.look()):
+                time.sleep(self.pause())
+            return document
+
+    def timed(self) -> AbstractContextManager[None]:
+        """Time what is done inside as a wait."""
+        return metrics.timed(metrics.WAIT, tenant=self._hook.tenant)
 
     def timed_out(self) -> ClarusTimeoutError:
         """Return the error of a wait that has taken too long."""
