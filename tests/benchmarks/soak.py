@@ -42,6 +42,9 @@ TENANTS = [f"tenant-{number}" for number in range(50)]
 READY, FAILS, NEVER, LOUD, ODD = 7, 8, 9, 10, 11
 OUTCOMES = {READY: "available", FAILS: "failed", NEVER: "available", LOUD: "AVAILABLE", ODD: "archiving"}
 FATES = {"loud": "document", "odd": "timeout", "missing": "timeout", "poison": "timeout", "gone": "not_found"}
+ALSO = [("gone", "timeout"), ("poison", "document")]
+"""Looks that fail tell nothing, so one that is gone may be waited for until its deadline. A file may tell of
+one that GraphQL cannot read."""
 TIMEOUT = 240.0
 """Seconds, of a wait whose document becomes available: trouble lasts for less."""
 SHORT = 20.0
@@ -235,8 +238,7 @@ class Soak:
             event = await self._in_time(waiting, kind, timeout)
             self.most_late = max(self.most_late, time.time() - now - timeout)
             met = "document" if "document" in event else event["error"]["kind"]
-            # Looks that fail tell nothing, so one that is gone may be waited for until the deadline.
-            if met != fate and (kind, met) != ("gone", "timeout"):
+            if met != fate and (kind, met) not in ALSO:
                 self.others.append(f"{kind} became {met}: {event}")
         self.fates[kind] += 1
         self.sandbox.documents.pop(document_id, None)
