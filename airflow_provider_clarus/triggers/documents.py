@@ -245,4 +245,4 @@ def _stores(accessors: Any) -> list[Any]:
 
 
 def _import_watching() -> None:
-    pass
+    import airflow_provider_clarus.watching.stream  # noqa: F401
