@@ -14,14 +14,13 @@ import requests
 from airflow_provider_clarus.api._catalogue import Catalogue
 from airflow_provider_clarus.api._memory import Memory
 from airflow_provider_clarus.api._way import Way
-from airflow_provider_clarus.api.documents import PAGE_SIZE, DocumentList
+from airflow_provider_clarus.api.documents import DocumentList
 from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.api.reports import Report, create_report
 from airflow_provider_clarus.auth.tokens import AccessToken, TokenSource
 from airflow_provider_clarus.connection.connection import ClarusConnection
 from airflow_provider_clarus.exceptions import (
     ClarusAuthError,
-    ClarusError,
     ClarusInputError,
     ClarusOutcomeUnknownError,
     ClarusTransientError,
@@ -74,7 +73,7 @@ class ClarusClient:
         self._ever_answered = False
         #: Of the server, and so the same for all tenants.
         self._way = Way()
-        self._tokens = TokenSource(connection, on_secret, on_refresh_token)
+        self.tokens = TokenSource(connection, on_secret, on_refresh_token)
         self._session = requests.Session()
         # Keeps requests from putting a .netrc entry in the place of the bearer.
         self._session.auth = lambda request: request
@@ -85,7 +84,7 @@ class ClarusClient:
         settings = self.connection
         memory = memory or Memory(settings.base_url, settings.tenant, settings.client_id)
         self.reports = Catalogue(self.graphql, self._data, settings.tenant, memory)
-        self._documents = DocumentList(self._data, self._download_url, self.connection.tenant, way=self._way)
+        self.documents = DocumentList(self._data, self._download_url, self.connection.tenant, way=self._way)
 
     def for_tenant(self, subdomain: str | None) -> ClarusClient:
         """Return a client of another tenant, which shares this one's token and connections to the server.
@@ -108,7 +107,7 @@ class ClarusClient:
     @property
     def has_id_filter(self) -> bool:
         """Whether one request can ask for 100 documents, as far as anyone knows yet."""
-        return self._documents.way.has_id_filter
+        return self.documents.way.has_id_filter
 
     def close(self) -> None:
         """Close the connections to the server."""
@@ -117,7 +116,7 @@ class ClarusClient:
     def generate_report(self, report_id: int, variables: Sequence[Mapping[str, str]] = ()) -> Document:
         """Queue a report; its document is not ready yet (API page "Generate report output").
 
-        Sent again only where the server certainly did not act: connection refused, 429, 503.
+        Sent again only where the server certainly did not act: connection refused, 429.
 
         :param variables: ``{"name", "value"}`` each; what is not passed keeps its stored value
         :raises ClarusForbiddenError: when the API user does not own the report
@@ -159,7 +158,7 @@ class ClarusClient:
         :raises ClarusRejectedError: when the server refuses every way to ask
         """
         ids = [positive_id(document_id, "document_id") for document_id in document_ids]
-        return self._repeated(lambda: self._documents.find(ids), repeatable=True)
+        return self._repeated(lambda: self.documents.find(ids), repeatable=True)
 
     def get_download_url(self, document_id: int) -> str:
         """Return a presigned, temporary URL of a document's file (API page "Download a document").
@@ -227,48 +226,6 @@ class ClarusClient:
         tenant = self.connection.tenant
         return create_report(self.run, tenant, name=name, report_query_id=report_query_id, **attributes)
 
-    def check(self) -> str:
-        """Do once what every wait does, step by step, and return what was found.
-
-        A catalogue that cannot be read is no failure: reports are generated without it, unchecked.
-
-        :raises ClarusError: which says what step failed
-        """
-        steps: dict[str, Callable[[], object]] = {
-            "get a token": self._tokens.get,
-            "reach the tenant": lambda: self.graphql("{ __typename }"),
-            "ask for the status of documents": self._documents.check,
-        }
-        for number, (name, step) in enumerate(steps.items(), 1):
-            try:
-                step()
-            except ClarusError as error:
-                # One answer proves nothing about a read; but it is all that a person can be told now.
-                passing = isinstance(error, ClarusTransientError)
-                said = f"Step {number} of {len(steps) + 1}, {name}: {error}"
-                raise error.copy(
-                    f"{said} It may pass: test again in a minute." if passing else said
-                ) from error
-            log.info("Step %d of %d, %s: all right.", number, len(steps) + 1, name)
-        found = [f"Token, tenant {self.connection.tenant!r} and the query for documents are all right."]
-        if not self.has_id_filter:
-            found.append("This server takes no filter for ids.")
-        if self._documents.page_size < PAGE_SIZE:
-            found.append(f"It answers for no more than {self._documents.page_size} documents at a time.")
-        return " ".join([*found, self._check_catalogue()])
-
-    def _check_catalogue(self) -> str:
-        try:
-            reports, more = self.reports.seen()
-        except ClarusError as error:
-            return f"Warning: the catalogue cannot be read, so no variables are checked: {error}"
-        if not reports:
-            return (
-                "Warning: this user sees no report in the catalogue, and only a report's owner may "
-                "generate it: make one, or use the credentials of its owner."
-            )
-        return f"This user sees {reports}{' or more' if more else ''} report{'s' if reports > 1 else ''}."
-
     def _json(
         self,
         method: str,
@@ -288,13 +245,13 @@ class ClarusClient:
         return retrying(self._attempts, repeatable=repeatable)(ask)
 
     def _authorized(self, method: str, path: str, body: Any, doing: str, call: Call) -> requests.Response:
-        token = self._token(self._tokens.get)
+        token = self._token(self.tokens.get)
         for _ in range(FOUND_TOKENS):
             try:
                 return self._send(method, path, body, doing, call, token)
             except ClarusAuthError:
                 # It may have been ended before its time: by a sign-in of the API user, or by another process.
-                token = self._token(partial(self._tokens.renew, token))
+                token = self._token(partial(self.tokens.renew, token))
             if token.is_new:
                 break
         return self._send(method, path, body, doing, call, token)

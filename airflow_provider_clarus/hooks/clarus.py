@@ -184,9 +184,11 @@ class ClarusHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Try token, tenant and the query of every wait, and say which failed: Airflow's **Test** button."""
+        from airflow_provider_clarus.api.check import check
+
         try:
             with closing(self._open(attempts=1)) as client:
-                return True, client.check()
+                return True, check(client)
         except ClarusError as error:
             return False, str(error)
 

@@ -33,7 +33,7 @@ class Server:
 
     def connected(self, connect: Connect) -> ClarusClient:
         client = connect(self.sandbox, attempts=1)
-        client._documents._clock = lambda: self.now
+        client.documents._clock = lambda: self.now
         return client
 
     def asked(self) -> list[Any]:
@@ -123,10 +123,10 @@ def test_it_is_asked_by_ids_again_when_it_takes_them(server: Any) -> None:
     [available] = other.sandbox.add_documents(1, 8)
     assert other.client.get_document(available).file_name is None
     other.sandbox._graphql = server().sandbox._graphql
-    other.client._documents.way.without_ids(other.now)
+    other.client.documents.way.without_ids(other.now)
     other.now += PROBE_AFTER
     with Sandbox([Report(8, seconds=0)]) as updated:
-        other.client._documents._graphql = lambda query, variables: _answered(updated, query, variables)
+        other.client.documents._graphql = lambda query, variables: _answered(updated, query, variables)
         [again] = updated.add_documents(1, 8)
         assert other.client.get_document(again).file_name == f"report-8-{again}.csv"
     assert other.client.has_id_filter
@@ -197,7 +197,7 @@ def test_what_one_tenant_has_taught_is_known_of_the_others(server: Any) -> None:
     other.client.get_documents([1])
     other.asked()
     view = other.client.for_tenant("initech")
-    view._documents._clock = lambda: other.now
+    view.documents._clock = lambda: other.now
     view.get_documents([1])
     assert "schema" not in other.asked()
 
@@ -257,4 +257,4 @@ def test_a_poisoned_document_shrinks_nobodys_pages(connect: Connect) -> None:
             with pytest.raises(ClarusError):
                 client.get_documents(ids)
         assert not client.has_id_filter
-        assert client._documents.page_size == PAGE_SIZE
+        assert client.documents.page_size == PAGE_SIZE

@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_clarus.api import documents
+from airflow_provider_clarus.api.check import check
 from airflow_provider_clarus.api.client import ClarusClient
 from airflow_provider_clarus.connection.connection import ClarusConnection
 from airflow_provider_clarus.exceptions import ClarusError, ClarusTransientError
@@ -36,7 +37,7 @@ CALLS: dict[str, Callable[[ClarusClient], Any]] = {
     "generate": lambda client: client.generate_report(7),
     "download": lambda client: client.get_download_url(7),
     "run": lambda client: client.run("GET", "/api/reports/7"),
-    "check": lambda client: client.check(),
+    "check": check,
 }
 
 

@@ -324,7 +324,7 @@ def test_without_a_filter_for_ids_the_documented_ones_do(
     now = time.monotonic()
     with caplog.at_level(logging.WARNING):
         for seconds in (0, 30, 61):
-            monkeypatch.setattr(client._documents, "_clock", lambda at=now + seconds: at)
+            monkeypatch.setattr(client.documents, "_clock", lambda at=now + seconds: at)
             found = client.get_documents([processing, *added, 10_000])
     assert found.pop(processing).status in (DocumentStatus.QUEUED, DocumentStatus.PROCESSING)
     assert {document_id: document.status.value for document_id, document in found.items()} == {
