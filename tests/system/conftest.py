@@ -14,6 +14,7 @@ from airflow_provider_clarus.demo.local_airflow import LocalAirflow
 from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.server import Sandbox
 from tests import readme
+from tests.examples import EXAMPLES
 from tests.integration.landing import stores
 
 REPOSITORY = Path(__file__).parents[2]
@@ -55,7 +56,7 @@ def landing(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def dags_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The example DAGs, those that the README shows, and those of these tests."""
     folder = tmp_path_factory.mktemp("dags")
-    for example in [*(REPOSITORY / "dags_examples").glob("*.py"), *DAGS.glob("*.py")]:
+    for example in [*EXAMPLES, *DAGS.glob("*.py")]:
         (folder / example.name).write_text(example.read_text())
     for number, code in enumerate(readme.dags()):
         (folder / f"readme_{number}.py").write_text(code)

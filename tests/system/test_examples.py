@@ -17,6 +17,7 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_clarus.demo.local_airflow import LocalAirflow
 from airflow_provider_clarus.sandbox.server import Sandbox
+from tests.examples import EXAMPLES
 from tests.system import runs
 from tests.system.conftest import AIRFLOW_2, REPORTS, REPOSITORY
 from tests.system.runs import Results
@@ -155,10 +156,14 @@ def test_taskflow_functions_feed_the_operator_and_read_what_it_returns(
 
 
 def test_no_example_fails_to_import(tmp_path: Path) -> None:
+    folder = tmp_path / "dags"
+    folder.mkdir()
+    for example in EXAMPLES:
+        (folder / example.name).write_text(example.read_text())
     environment = {
         "PATH": "",
         "AIRFLOW_HOME": str(tmp_path),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(REPOSITORY / "dags_examples"),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(folder),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     }
     airflow = [sys.executable, "-W", "ignore", "-m", "airflow"]

@@ -17,12 +17,13 @@ import pytest
 from airflow.providers.common.compat.sdk import Asset
 from airflow.timetables.base import TimeRestriction
 
+from tests.examples import EXAMPLES
+
 try:
     from airflow.dag_processing.dagbag import DagBag
 except ImportError:
     from airflow.models.dagbag import DagBag
 
-EXAMPLES = sorted((Path(__file__).parents[2] / "dags_examples").glob("*.py"))
 CHECKING = next(path for path in EXAMPLES if path.stem == "clarus_stock_check")
 
 # What each file adds to what any DAG file with a timetable has loaded.

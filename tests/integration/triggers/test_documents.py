@@ -11,11 +11,14 @@ import time
 from collections import Counter
 from collections.abc import Coroutine, Iterator
 from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from airflow_provider_clarus.exceptions import ClarusInputError
+from airflow_provider_clarus.operators.document import ClarusDownloadDocumentOperator
 from airflow_provider_clarus.sandbox.faults import HTML_ERROR, Fault
 from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.server import Sandbox
@@ -24,6 +27,7 @@ pytest.importorskip("airflow.triggers.shared_stream", reason="watchers share a s
 
 from airflow_provider_clarus.triggers.documents import ClarusDocumentsTrigger
 from airflow_provider_clarus.watching import ledger, stream
+from tests.integration.tasks import context
 from tests.integration.triggers.watchers import AssetStore, Database, triggerer, until
 
 READY, NEVER, FAILED = 7, 8, 9
@@ -462,33 +466,33 @@ def test_an_argument_that_means_nothing_is_refused_where_the_dag_is_parsed(argum
         trigger.serialize()
 
 
-def test_a_watch_that_cannot_begin_says_so_and_waits(caplog: pytest.LogCaptureFixture) -> None:
-    async def scenario() -> None:
-        running = asyncio.ensure_future(anext(ClarusDocumentsTrigger(poll_interval="soon").run()))
-        await until(lambda: "This watch cannot begin: poll_interval is 'soon'" in caplog.text)
-        running.cancel()
-
-    run(scenario())
-
-
 def test_an_interval_has_a_floor(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     assert ClarusDocumentsTrigger(poll_interval=0).serialize()[1]["poll_interval"] == 1.0
 
 
-def test_where_watchers_share_no_stream_a_watch_begins_an_hour_before_its_first_look(clarus: Sandbox) -> None:
-    old, young, late = [*clarus.add_documents(2, READY), *clarus.add_documents(1, NEVER)]
-    clarus.documents[old].created -= 7200
+def test_an_event_leads_to_the_file(clarus: Sandbox, tmp_path: Path) -> None:
+    database = Database()
 
-    async def scenario(count: int) -> list[int]:
-        told = []
-        async for event in watcher().run():
-            told.append(event.payload["id"])
-            clarus.documents[late].seconds = 0
-            if len(told) == count:
-                break
-        return told
+    async def scenario() -> None:
+        async with triggerer(database) as one:
+            one.start(watcher(file_name="report-7-*", file_type="text/csv", category="report"))
+            await until(lambda: has_begun(database))
+            clarus.add_report(Report(10, seconds=0, file_name="label.pdf"))
+            clarus.add_documents(1, 10)
+            clarus.add_documents(1, READY)
+            await until(lambda: database.payloads)
 
-    assert run(scenario(2)) == [young, late]
-    # After a restart, that hour is told of again.
-    assert sorted(run(scenario(2))) == [young, late]
+    run(scenario())
+    [payload] = database.payloads
+    event = SimpleNamespace(extra={"from_trigger": True, "payload": payload})
+    values = context(triggering_asset_events={"asset": [event]})
+    operator = ClarusDownloadDocumentOperator(
+        task_id="land",
+        document_id="{{ (triggering_asset_events.values() | first | first).extra.payload.id }}",
+        subdomain="{{ (triggering_asset_events.values() | first | first).extra.payload.tenant }}",
+        destination=f"file://{tmp_path}/",
+    )
+    operator.render_template_fields(values)
+    assert operator.execute(values)["uri"] == f"file://{tmp_path}/{payload['name']}"
+    assert (tmp_path / payload["name"]).read_text().startswith("line,")
