@@ -6,7 +6,9 @@ with the window. The other DAG is scheduled by partitions: one run for each day,
 the day, however many days land at once. One command makes up for a month, and both DAGs run for each day::
 
     airflow backfill create --dag-id clarus_stock_by_day \
-        --from-date 2024-03-01 --to-date 2024-03-31 --max-active-runs 8
+        --from-date 2024-03-01 --to-date 2024-04-01 --max-active-runs 8
+
+(The dates are midnights in UTC, and the last of March begins here at six, so it is before April's midnight.)
 
 Before Airflow 3.3 the other DAG is scheduled by the asset as a whole, and a run may be for several days.
 

@@ -3,9 +3,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -66,3 +71,29 @@ def asset_events_in_one_process(dag_id: str) -> list[dict[str, Any]]:
     with create_session() as session:
         events = session.query(DatasetEvent).filter_by(source_dag_id=dag_id)
         return [dict(event.extra) for event in events]
+
+
+@contextmanager
+def paused(airflow: LocalAirflow) -> Iterator[None]:
+    """Hold all who write into the database; to SQLite, ``backfill create`` must be the only one."""
+    pids = [airflow.process(name).pid for name in ("scheduler", "dag-processor", "triggerer")]
+
+    def send(number: signal.Signals) -> None:
+        for pid in pids:
+            os.kill(pid, number)
+
+    try:
+        while True:
+            send(signal.SIGSTOP)
+            with (
+                suppress(sqlite3.OperationalError),
+                closing(sqlite3.connect(airflow.home / "airflow.db", 0)) as database,
+            ):
+                database.execute("BEGIN IMMEDIATE")
+                break
+            # One of them was stopped in the middle of a transaction.
+            send(signal.SIGCONT)
+            time.sleep(0.1)
+        yield
+    finally:
+        send(signal.SIGCONT)

@@ -4,13 +4,10 @@
 from __future__ import annotations
 
 import csv
-import os
-import signal
-import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -22,6 +19,7 @@ from airflow_provider_clarus.demo.local_airflow import FINISHED, LocalAirflow
 from airflow_provider_clarus.sandbox.reports import STOCK_QUERY, Report
 from airflow_provider_clarus.sandbox.requests_log import LoggedRequest
 from airflow_provider_clarus.sandbox.server import Sandbox
+from tests.system import runs
 
 pytestmark = pytest.mark.long
 
@@ -70,7 +68,7 @@ class Backfills:
             f"{len(DAYS)}",
             *options,
         ]
-        with _paused(self.airflow):
+        with runs.paused(self.airflow):
             self.airflow.cli(*create)
         self.wait(dag_id)
 
@@ -114,32 +112,6 @@ def _kind(request: LoggedRequest) -> str:
     return (
         "catalogue" if request.endpoint == "graphql" and b"report_query" in request.body else request.endpoint
     )
-
-
-@contextmanager
-def _paused(airflow: LocalAirflow) -> Iterator[None]:
-    """Hold all who write into the database; to SQLite, ``backfill create`` must be the only one."""
-    pids = [airflow.process(name).pid for name in ("scheduler", "dag-processor", "triggerer")]
-
-    def send(number: signal.Signals) -> None:
-        for pid in pids:
-            os.kill(pid, number)
-
-    try:
-        while True:
-            send(signal.SIGSTOP)
-            with (
-                suppress(sqlite3.OperationalError),
-                closing(sqlite3.connect(airflow.home / "airflow.db", 0)) as database,
-            ):
-                database.execute("BEGIN IMMEDIATE")
-                break
-            # One of them was stopped in the middle of a transaction.
-            send(signal.SIGCONT)
-            time.sleep(0.1)
-        yield
-    finally:
-        send(signal.SIGCONT)
 
 
 @pytest.fixture(scope="module")

@@ -22,8 +22,13 @@ from tests.system import runs
 from tests.system.conftest import AIRFLOW_2, REPORTS, REPOSITORY
 from tests.system.runs import Results
 
-# The daily report has tests of its own.
-TRIGGERED = ("clarus_monthly_report", "clarus_fleet", "clarus_taskflow", "clarus_stock")
+TRIGGERED = (
+    "clarus_daily_report",
+    "clarus_monthly_report",
+    "clarus_fleet",
+    "clarus_taskflow",
+    "clarus_stock",
+)
 CHECK = "clarus_stock_check"
 #: Both at once: in the month between them London's clocks go forward.
 MORNINGS = (datetime(2024, 3, 6, 6, tzinfo=timezone.utc), datetime(2024, 4, 6, 6, tzinfo=timezone.utc))
@@ -66,6 +71,14 @@ def _in_airflow(airflow: LocalAirflow) -> AllResults:
 def landed(receipt: dict[str, Any]) -> pandas.DataFrame:
     with ObjectStoragePath(receipt["uri"]).open("rb") as file:
         return pandas.read_csv(file)
+
+
+def test_two_daily_reports_at_once_land_with_windows_of_their_own(results: AllResults) -> None:
+    receipts = [run["download"][0] for run in results["clarus_daily_report"]]
+    assert [list(landed(receipt).iloc[0][["date_from", "date_to"]]) for receipt in receipts] == [
+        ["2024-03-05T06:00:00+00:00", "2024-03-06T05:59:59+00:00"],
+        ["2024-04-05T05:00:00+00:00", "2024-04-06T04:59:59+00:00"],
+    ]
 
 
 def test_the_monthly_report_lands_in_s3_with_the_calendar_month_as_its_window(
