@@ -129,24 +129,24 @@ class Stoppable:
         :param known: of the :class:`Work`
         """
         work = self._work = self.worked_on = Work(**known)
-        try:
-            with log_fields.bound(report_id=work.report_id, document_id=work.document_id, tenant=work.tenant):
+        with log_fields.bound(report_id=work.report_id, document_id=work.document_id, tenant=work.tenant):
+            try:
                 yield work
-        except TaskStopped as stopped:
-            self._work = None
-            log.warning("%s", stopped)
-            on_stop()
-            raise
-        except ClarusError as error:
-            work.name(error)
-            raise
-        except Exception:
-            # A storage's own error knows nothing of Clarus.
-            log.error("What failed: %s", work)
-            raise
-        except AirflowTaskTimeout:
-            self._work = None
-            log.warning("The task's execution_timeout is over. %s", work.outlook)
-            raise
-        finally:
-            self._work = None
+            except TaskStopped as stopped:
+                self._work = None
+                log.warning("%s", stopped)
+                on_stop()
+                raise
+            except ClarusError as error:
+                work.name(error)
+                raise
+            except Exception:
+                # A storage's own error knows nothing of Clarus.
+                log.error("What failed: %s", work)
+                raise
+            except AirflowTaskTimeout:
+                self._work = None
+                log.warning("The task's execution_timeout is over. %s", work.outlook)
+                raise
+            finally:
+                self._work = None

@@ -164,9 +164,12 @@ class ClarusReportToObjectStorageOperator(Stoppable, GoesOn, Traced, BaseOperato
         # An earlier release has settled nothing before it deferred, and knew no names of reports.
         settled = settled or {**self._settled(), "report_id": settle.positive_id(self.report_id, "report_id")}
         hook = ClarusHook(settled["clarus_conn_id"], settled["subdomain"])
-        known = {"report_id": settled["report_id"], "tenant": settled["subdomain"]}
+        known = {
+            "report_id": settled["report_id"],
+            "document_id": document.id,
+            "tenant": settled["subdomain"],
+        }
         with self._working(context, {**asked, **known}) as work:
-            work.document_id = document.id
             return self._land(hook, document, settled, context, work)
 
     def _working(self, context: Context, asked: Mapping[str, Any]) -> AbstractContextManager[Work]:
