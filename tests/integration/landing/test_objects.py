@@ -12,6 +12,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -63,6 +64,19 @@ EXTRAS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"tags": {"team": "stock"}, "cache_control": "no-store", "blob_tier": "Cool"},
     ),
     "fake_gcs": ({"cacheControl": "no-store"}, {"cacheControl": "no-store"}),
+}
+PAGE = Path(__file__).parents[3] / "docs" / "landing.md"
+#: What the table in PAGE shows of :func:`head`: for each row, one of these names, whichever a store has.
+ROWS = {
+    "type": ("ContentType", "content_type"),
+    "metadata": ("metadata",),
+    "cache": ("CacheControl", "cache_control", "cacheControl"),
+    "tags": ("Tags", "tags"),
+    "encryption": ("ServerSideEncryption",),
+    "key": ("SSEKMSKeyId",),
+    "class": ("StorageClass", "blob_tier", "storageClass"),
+    "size": ("ContentLength", "size"),
+    "digest": ("ETag", "md5Hash"),
 }
 
 pytestmark = pytest.mark.usefixtures("no_pauses", "small_requests")
@@ -123,6 +137,34 @@ def test_an_object_carries_what_was_asked(destination: Destination, size: int) -
     said = head(destination)
     assert {name: said[name] for name in CARRIED} == CARRIED
     assert {name: said[name] for name in told} == told
+
+
+def test_the_page_shows_what_the_store_tells_of_an_object(destination: Destination) -> None:
+    """The table in docs/landing.md. An ETag of Azure is another one each time."""
+    name = destination.store.name
+    if name == "local":
+        pytest.skip("a file carries nothing")
+    facts = {"clarusdocument": "7", "clarusreport": "3", "clarustenant": "acme", "team": "stock"}
+    options = ObjectOptions("text/csv", facts, EXTRAS[name][0])
+    with Origin(bytes(range(250)) * 36_400) as origin:
+        destination.land(lambda: origin.url, options=options)
+    said = head(destination)
+
+    def cell(names: tuple[str, ...]) -> str:
+        told = [(each, said[each]) for each in names if said.get(each)]
+        if not told:
+            return "-"
+        each, value = told[0]
+        if isinstance(value, list):
+            value = {tag["Key"]: tag["Value"] for tag in value}
+        if isinstance(value, dict):
+            value = ", ".join(f"{key}: {value[key]}" for key in sorted(value))
+        return f"`{each}: {value}`"
+
+    lines = [line.strip("| ").split(" | ") for line in PAGE.read_text().splitlines() if line.startswith("|")]
+    column = next(line for line in lines if line[:2] == ["told of", "moto"]).index(name)
+    shown = {line[0]: line[column] for line in lines if len(line) == len(EXTRAS) + 1 and line[0] in ROWS}
+    assert shown == {row: cell(names) for row, names in ROWS.items()}
 
 
 @pytest.mark.parametrize("size", SIZES)
