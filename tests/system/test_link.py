@@ -62,6 +62,9 @@ def test_mapped_and_retried_tasks_lead_to_their_objects(
         assert links == {
             "Landed object": f"https://console.aws.amazon.com/s3/object/landing?prefix=linked%2F{name}"
         }
+        # The document's own name is known, and shown, when the task has run.
+        shown = airflow.call("GET", f"{task}/{index}")["rendered_fields"]
+        assert shown["file_name"] == name
 
     with chromium(tmp_path / "chromium", size="1200,1000") as browser:
         browser.get(f"{airflow.url}/dags/linked/runs/{quote(run_id)}/tasks/land/mapped/1/details")
