@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Seconds before the first retry where no task says, by its ``retry_delay``.
 FIRST = 60.0
+#: Seconds: whoever asks for more cannot mean it, and Airflow counts in dates, which have an end.
+LONGEST_ASKED = 86400.0
 #: Seconds before any retry where no task says, by its ``max_retry_delay``.
 LONGEST = 3600.0
 
@@ -57,8 +59,8 @@ class ClarusRetryPolicy(RetryPolicy):  # type: ignore[misc, unused-ignore]
         told = f"{type(exception).__name__}: {exception}"
         if not exception.may_pass:
             return RetryDecision.fail(f"No retry can help. {told}")
-        if exception.retry_after:
-            asked = timedelta(seconds=exception.retry_after)
+        if (seconds := exception.retry_after or 0.0) > 0:
+            asked = timedelta(seconds=min(seconds, LONGEST_ASKED))
             return RetryDecision.retry(asked, f"Clarus asked for {asked.total_seconds():g} s. {told}")
         first, longest = _bounds(context)
         pause = timedelta(seconds=round(backoff(try_number, first=first, longest=longest), 1))

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -65,7 +66,7 @@ def test_what_is_permanent_fails_whatever_clarus_asked_for(error_class: type[Cla
 
 
 @since_3_3
-@pytest.mark.parametrize("retry_after", [None, 0.0])
+@pytest.mark.parametrize("retry_after", [None, 0.0, -3.0, math.nan])
 def test_an_outage_backs_off_from_the_tasks_own_delay(retry_after: float | None) -> None:
     outage = ClarusTransientError("Clarus answered 503", status=503, retry_after=retry_after)
     task = {"retry_delay": timedelta(seconds=100), "max_retry_delay": None}
@@ -100,6 +101,12 @@ def test_pauses_differ_so_that_many_do_not_return_at_once() -> None:
 def test_of_other_errors_nothing_is_decided(error: BaseException) -> None:
     decision = decide(error)
     assert (decision.action, decision.retry_delay) == (RetryAction.DEFAULT, None)
+
+
+@since_3_3
+@pytest.mark.parametrize("retry_after", [1e15, math.inf])
+def test_a_pause_without_end_is_a_day(retry_after: float) -> None:
+    assert decide(ClarusTransientError("never", retry_after=retry_after)).retry_delay == timedelta(days=1)
 
 
 @since_3_3
