@@ -3,14 +3,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from airflow.providers.common.compat.sdk import AirflowConfigException, conf
+
+from airflow_provider_clarus.exceptions import ClarusError, ClarusTransientError
 from airflow_provider_clarus.http.limit import Limit
+from airflow_provider_clarus.http.transport import KEPT_OPEN
 from airflow_provider_clarus.waiting._queue import Wanted
 from airflow_provider_clarus.waiting._tenant import Tenant
 
+log = logging.getLogger(__name__)
+
+#: Requests at a time, unless ``[clarus] requests_at_once`` says otherwise.
+REQUESTS_AT_ONCE = 8
+#: Seconds between two looks for room, at least.
+LEAST_PAUSE = 0.05
 #: Seconds that a request may keep another tenant waiting for its turn, before it is cut off; more where
 #: answers are known to take long, and each time that it happens to the same tenant.
 LEAST_PATIENCE, MOST_PATIENCE = 1.0, 8.0
@@ -37,6 +49,15 @@ class Request:
         self.is_cut = True
         self.limit.cut()
 
+    def met(self, error: ClarusError, now: float) -> ClarusError:
+        """Return the error that it ended with; one that was cut off for others is told as that."""
+        if not (self.is_cut and self.is_wanted):
+            return error
+        return ClarusTransientError(
+            f"Could not read from tenant {self.tenant.name!r}: no answer within {now - self.started:.0f} s, "
+            "and other tenants waited."
+        )
+
     @property
     def is_wanted(self) -> bool:
         """Whether anybody waits for what it asks; asking whether Clarus answers at all ends by itself."""
@@ -60,6 +81,15 @@ class Slots:
         """Tell whether one more may start."""
         suspects = sum(request.suspect for request in self.running)
         return len(self.running) < self.count and not (suspect and suspects >= max(1, self.count - 1))
+
+    async def turn(self, tenant: Tenant, clock: Callable[[], float], limit: Limit) -> Request:
+        """Wait for room, as all others do, and return a request that asks about no document."""
+        while not self.has_room(suspect=self.is_slow(tenant)):
+            again = self.overtake(tenant, clock()) - clock()
+            await asyncio.sleep(min(max(again, LEAST_PAUSE), MOST_PATIENCE))
+        request = Request(tenant, (), clock(), limit, self.is_slow(tenant), self.patience(tenant))
+        self.running.add(request)
+        return request
 
     def patience(self, tenant: Tenant) -> float:
         """Return for how many seconds a request of a tenant may keep others waiting."""
@@ -103,6 +133,17 @@ class Slots:
                 request.cut()
                 return now + LEAST_PATIENCE
         return min((one.started + one.patience for one in others), default=now + LEAST_PATIENCE)
+
+
+def requests_at_once() -> int:
+    """Return how many there may be through one connection."""
+    try:
+        count = int(conf.getint("clarus", "requests_at_once", fallback=REQUESTS_AT_ONCE))
+    except AirflowConfigException as error:
+        # A slip in a configuration that nobody looks at is no reason to end everybody's wait.
+        log.warning("%s Sending %d requests at a time.", error, REQUESTS_AT_ONCE)
+        count = REQUESTS_AT_ONCE
+    return min(max(1, count), KEPT_OPEN)
 
 
 def _started(request: Request) -> float:

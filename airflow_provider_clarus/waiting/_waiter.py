@@ -8,7 +8,8 @@ import contextvars
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -27,6 +28,8 @@ FIRST_LOOK = 5.0
 COALESCE = 1.0
 #: Seconds between the signs of life in a waiting task's log.
 HEARTBEAT = 300.0
+#: Log lines that are written before the event loop gets its turn.
+LINES_AT_ONCE = 50
 #: Seconds: the longest pause between two looks at an old document.
 LONGEST_PAUSE = 60.0
 
@@ -147,3 +150,13 @@ class Waiter(Watch):
         """End the wait without a document."""
         if not self.is_over:
             self.future.set_exception(error.copy())
+
+
+async def tell(waiters: Sequence[Waiter], line: str) -> None:
+    """Write a line into the log of each of many waiting tasks."""
+    for count, waiter in enumerate(waiters, 1):
+        with suppress(Exception):  # A log that cannot be written is no reason to leave out the others.
+            if not waiter.is_over:
+                waiter.say("%s", line)
+        if count % LINES_AT_ONCE == 0:
+            await asyncio.sleep(0)

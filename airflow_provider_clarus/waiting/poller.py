@@ -19,18 +19,15 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
 
-from airflow.providers.common.compat.sdk import AirflowConfigException, conf
-
 from airflow_provider_clarus import metrics
 from airflow_provider_clarus.api.documents import PAGE_SIZE
 from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.exceptions import ClarusError, ClarusPermanentError, ClarusTransientError
 from airflow_provider_clarus.http.limit import Limit
-from airflow_provider_clarus.http.transport import KEPT_OPEN
 from airflow_provider_clarus.variables.settle import positive_id
 from airflow_provider_clarus.waiting import _waiter, watch
 from airflow_provider_clarus.waiting._reader import Reader
-from airflow_provider_clarus.waiting._slots import Request, Slots
+from airflow_provider_clarus.waiting._slots import Request, Slots, requests_at_once
 from airflow_provider_clarus.waiting._tenant import Tenant
 from airflow_provider_clarus.waiting._waiter import Waiter
 
@@ -39,21 +36,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Requests at a time, unless ``[clarus] requests_at_once`` says otherwise.
-REQUESTS_AT_ONCE = 8
 #: Seconds that a poller without waiters stays, with its connection and token, for those that come next.
 LINGER = 30.0
 #: Seconds until a poller whose own code failed goes on.
 AFTER_A_BREAK = 2.0
-#: Log lines that are written before the event loop gets its turn.
-LINES_AT_ONCE = 50
 #: Seconds by which a tenant comes later whose last request took long.
 HANDICAP = 10.0
 #: Documents in one request where each reads all that is unfinished anyway.
 ALL = 100_000
 
-#: Seconds between two looks for a free slot.
-LEAST_PAUSE = 0.05
 #: Seconds that the answer to another question may take, its token included.
 LONGEST_ANSWER = 120.0
 
@@ -109,7 +100,7 @@ class Poller:
         self._loop, clarus_conn_id = self._key = key
         self._tenants: dict[str | None, Tenant] = {}
         self._reader = Reader(clarus_conn_id)
-        self._slots = Slots(_requests_at_once())
+        self._slots = Slots(requests_at_once())
         self._tasks: set[asyncio.Task[None]] = set()
         self._fetch: asyncio.Task[None] | None = None
         self._woken = asyncio.Event()
@@ -144,7 +135,7 @@ class Poller:
         tenant.empty_since = self._loop.time()
         await self._reader.open()
         tenant.name = self._reader.tenant_of(subdomain)
-        request = await self._turn_of(tenant)
+        request = await self._slots.turn(tenant, self._loop.time, Limit(LONGEST_ANSWER))
         answered = False
         try:
             answer = await self._reader.put(subdomain, question, request.limit)
@@ -152,7 +143,7 @@ class Poller:
         except ClarusError as error:
             if isinstance(error, ClarusPermanentError):
                 self._fetch_connection(renew=True)
-            raise self._as_met(request, error) from error
+            raise request.met(error, self._loop.time()) from error
         except Exception as error:
             log.exception("Asking tenant %r broke", tenant.name)
             raise _broken(tenant, error) from error
@@ -162,22 +153,6 @@ class Poller:
             tenant.empty_since = self._loop.time()
             self._woken.set()
         return answer
-
-    async def _turn_of(self, tenant: Tenant) -> Request:
-        """Wait for a slot, as all others do."""
-        while not self._slots.has_room(suspect=self._slots.is_slow(tenant)):
-            again = self._slots.overtake(tenant, self._loop.time()) - self._loop.time()
-            await asyncio.sleep(min(max(again, LEAST_PAUSE), LINGER))
-        request = Request(
-            tenant,
-            (),
-            self._loop.time(),
-            Limit(LONGEST_ANSWER),
-            self._slots.is_slow(tenant),
-            self._slots.patience(tenant),
-        )
-        self._slots.running.add(request)
-        return request
 
     def _known(self, subdomain: str | None) -> Tenant:
         tenant = self._tenants.get(subdomain)
@@ -267,7 +242,7 @@ class Poller:
             self._woken.set()
 
     def _failed(self, request: Request, error: ClarusError) -> None:
-        tenant, error = request.tenant, self._as_met(request, error)
+        tenant, error = request.tenant, request.met(error, self._loop.time())
         if request.is_wanted:
             metrics.count(metrics.WAIT_RETRIES, tenant=tenant.name)
         if isinstance(error, ClarusPermanentError):
@@ -278,16 +253,6 @@ class Poller:
             tenant.given_up(request.batch)
         else:
             tenant.failed(request.batch, error, request.started)
-
-    def _as_met(self, request: Request, error: ClarusError) -> ClarusError:
-        """Return the error of a request; one that was cut off for others is told as that."""
-        if not (request.is_cut and request.is_wanted):
-            return error
-        took = self._loop.time() - request.started
-        return ClarusTransientError(
-            f"Could not read from tenant {request.tenant.name!r}: no answer within {took:.0f} s, "
-            "and other tenants waited."
-        )
 
     def _fetch_connection(self, *, renew: bool) -> None:
         if self._fetch is None or self._fetch.done():
@@ -318,7 +283,7 @@ class Poller:
 
     def _tell(self, waiters: list[Waiter], line: str) -> None:
         """Write a line into the log of each of many waiting tasks."""
-        self._spawn(_told(waiters, line))
+        self._spawn(_waiter.tell(waiters, line))
 
     def _forget_the_empty(self, now: float) -> None:
         busy = {request.tenant for request in self._slots.running}
@@ -346,22 +311,3 @@ def _broken(tenant: Tenant, error: Exception) -> ClarusTransientError:
     broken = ClarusTransientError(f"Could not read from tenant {tenant.name!r}: {error!r}.")
     broken.__cause__ = error
     return broken
-
-
-async def _told(waiters: list[Waiter], line: str) -> None:
-    for count, waiter in enumerate(waiters, 1):
-        with suppress(Exception):  # A log that cannot be written is no reason to leave out the others.
-            if not waiter.is_over:
-                waiter.say("%s", line)
-        if count % LINES_AT_ONCE == 0:
-            await asyncio.sleep(0)
-
-
-def _requests_at_once() -> int:
-    try:
-        count = int(conf.getint("clarus", "requests_at_once", fallback=REQUESTS_AT_ONCE))
-    except AirflowConfigException as error:
-        # A slip in a configuration that nobody looks at is no reason to end everybody's wait.
-        log.warning("%s Sending %d requests at a time.", error, REQUESTS_AT_ONCE)
-        count = REQUESTS_AT_ONCE
-    return min(max(1, count), KEPT_OPEN)

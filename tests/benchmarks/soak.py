@@ -45,8 +45,9 @@ FATES = {"loud": "document", "odd": "timeout", "missing": "timeout", "poison": "
 ALSO = [("gone", "timeout"), ("poison", "document")]
 """Looks that fail tell nothing, so one that is gone may be waited for until its deadline. A file may tell of
 one that GraphQL cannot read."""
-TIMEOUT = 240.0
-"""Seconds, of a wait whose document becomes available: trouble lasts for less."""
+TIMEOUT = 600.0
+"""Seconds, of a wait whose document becomes available. Half of all looks fail here, and pauses grow to a
+minute: with 240 s, three waits in 80,000 met nothing but failures in their seven or eight looks."""
 SHORT = 20.0
 """Seconds at most, of a wait whose document never does."""
 GRACE = 2.0

@@ -12,7 +12,7 @@ import pytest
 from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.sandbox.faults import Fault
 from airflow_provider_clarus.sandbox.server import Sandbox
-from airflow_provider_clarus.waiting import _waiter, poller
+from airflow_provider_clarus.waiting import _waiter
 from tests.integration.waiting.waits import NEVER, outcomes, wait_for
 
 
@@ -51,7 +51,7 @@ def test_waiters_hear_now_and_then_how_it_is_going(
     clarus: Sandbox, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_waiter, "HEARTBEAT", 0.6)
-    monkeypatch.setattr(poller, "LINES_AT_ONCE", 1)
+    monkeypatch.setattr(_waiter, "LINES_AT_ONCE", 1)
     caplog.set_level(logging.INFO)
     ids = clarus.add_documents(2, NEVER)
     outcomes(*(wait_for(document_id, timeout=1.5) for document_id in ids))
