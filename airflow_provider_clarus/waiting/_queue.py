@@ -74,12 +74,10 @@ class Queue:
 
     def add(self, waiter: Waiter) -> Wanted:
         """Let one more be waited for."""
-        wanted = self.wanted.get(waiter.document_id)
-        if wanted is None:
-            wanted = self.wanted[waiter.document_id] = Wanted(waiter.document_id)
-            if wanted.id in self._alone:
-                self.suspect(wanted, 1)
+        wanted = self.wanted.setdefault(waiter.document_id, Wanted(waiter.document_id))
         wanted.waiters.append(waiter)
+        if wanted.id in self._alone:
+            self.suspect(wanted, 1)
         self.place(wanted)
         return wanted
 
