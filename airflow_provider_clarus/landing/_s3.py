@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from email.utils import parsedate_to_datetime
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -100,6 +101,11 @@ def _check_types(options: ObjectOptions) -> None:
     if ("ObjectLockMode" in given) != ("ObjectLockRetainUntilDate" in given):
         raise ClarusInputError(
             "extra_args need ObjectLockMode and ObjectLockRetainUntilDate together, for S3."
+        )
+    algorithm = given.get("ChecksumAlgorithm", "CRC32")
+    if algorithm not in ("CRC32", "SHA1", "SHA256") and find_spec("awscrt") is None:
+        raise ClarusInputError(
+            f"extra_args ChecksumAlgorithm={algorithm!r} needs: pip install 'botocore[crt]'."
         )
     if not given.get("Tagging", "").isascii():
         raise ClarusInputError(

@@ -275,6 +275,8 @@ def test_a_file_lands_whose_parts_would_be_too_many(
         ("s3://a@b/k", {"ACL": "private", "GrantRead": "id=7"}, "S3 takes one"),
         ("s3://a@b/k", {"ObjectLockMode": "GOVERNANCE"}, "ObjectLockRetainUntilDate"),
         ("s3://a@b/k", {"Expires": "never"}, "Expires"),
+        ("s3://a@b/k", {"ChecksumAlgorithm": "CRC64NVME"}, r"pip install 'botocore\[crt\]'"),
+        ("s3://a@b/k", {"ChecksumAlgorithm": "CRC33"}, "it is one of .*CRC32"),
         ("s3://a@b/k", {"Tagging": {"team": "stock"}}, "Tagging"),
         ("s3://a@b/k", {"Tagging": "teäm=stock"}, "Tagging"),
         ("s3://a@b/k", {"CacheControl": "no-store\r\nx-amz-acl: b"}, "CacheControl .* cannot be sent"),
