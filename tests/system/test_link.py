@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -45,6 +46,11 @@ def airflow(tmp_path: Path, clarus: Sandbox) -> Iterator[LocalAirflow]:
             yield airflow
 
 
+def shows(airflow: LocalAirflow, instance: str, name: str) -> bool:
+    """Tell whether a task's rendered fields have the name of its document."""
+    return bool(airflow.call("GET", instance)["rendered_fields"]["file_name"] == name)
+
+
 def test_mapped_and_retried_tasks_lead_to_their_objects(
     airflow: LocalAirflow, clarus: Sandbox, tmp_path: Path
 ) -> None:
@@ -62,13 +68,15 @@ def test_mapped_and_retried_tasks_lead_to_their_objects(
         assert links == {
             "Landed object": f"https://console.aws.amazon.com/s3/object/landing?prefix=linked%2F{name}"
         }
-        # The document's own name is known, and shown, when the task has run.
-        shown = airflow.call("GET", f"{task}/{index}")["rendered_fields"]
-        assert shown["file_name"] == name
 
     with chromium(tmp_path / "chromium", size="1200,1000") as browser:
         browser.get(f"{airflow.url}/dags/linked/runs/{quote(run_id)}/tasks/land/mapped/1/details")
         link = wait_for(browser, lambda: browser.find_element("css selector", "a[href*='s3/object']"))
         assert (link.text, link.get_attribute("href")) == ("Landed object", links["Landed object"])
+        # The document's own name is known when the task has run, and is shown a little after it has ended.
+        for index, document_id in enumerate(documents):
+            wait_for(
+                browser, partial(shows, airflow, f"{task}/{index}", clarus.documents[document_id].file_name)
+            )
         if picture := os.environ.get("CLARUS_SCREENSHOT_LINK"):
             browser.save_screenshot(picture)
