@@ -133,7 +133,7 @@ class Poller:
         """
         tenant = self._known(subdomain)
         tenant.empty_since = self._loop.time()
-        await self._reader.open()
+        await self._open()
         tenant.name = self._reader.tenant_of(subdomain)
         request = await self._slots.turn(tenant, self._loop.time, Limit(LONGEST_ANSWER))
         answered = False
@@ -153,6 +153,19 @@ class Poller:
             tenant.empty_since = self._loop.time()
             self._woken.set()
         return answer
+
+    async def _open(self) -> None:
+        opening = self._loop.create_task(self._reader.open())
+        try:
+            # Not wait_for, which can swallow a cancellation before Python 3.12.
+            await asyncio.wait({opening}, timeout=LONGEST_ANSWER)
+        finally:
+            opening.cancel()
+        if not opening.done() or opening.cancelled():
+            raise ClarusTransientError(
+                f"Could not fetch connection {self._key[1]!r}: Airflow has not answered."
+            )
+        opening.result()
 
     def _known(self, subdomain: str | None) -> Tenant:
         tenant = self._tenants.get(subdomain)

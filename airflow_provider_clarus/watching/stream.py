@@ -134,10 +134,12 @@ class Stream:
             await self._rest(began + interval - self._now())
 
     async def _rest(self, seconds: float) -> None:
+        woken = asyncio.ensure_future(self._woken.wait())
         try:
-            await asyncio.wait_for(self._woken.wait(), max(0.0, seconds))
-        except asyncio.TimeoutError:
-            return
+            # Not wait_for, which can swallow a cancellation before Python 3.12.
+            await asyncio.wait({woken}, timeout=max(0.0, seconds))
+        finally:
+            woken.cancel()
 
     async def _round(self) -> AsyncIterator[Shown]:
         members = list(self._members)

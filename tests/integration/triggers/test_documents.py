@@ -168,6 +168,9 @@ def test_a_triggerer_that_is_killed_loses_none_and_repeats_a_page_at_most(clarus
                 await until(
                     lambda aim=aim: sum(database.told().values()) >= aim or len(database.told()) == 2_000
                 )
+                await asyncio.sleep(
+                    0.01 * (kill % 5)
+                )  # Soon after its events were in the database, or later.
         async with triggerer(database) as one:
             one.start(watcher())
             await until(lambda: len(database.told()) == len(made))

@@ -106,7 +106,8 @@ class Triggerer:
                 if seq is not None:
                     self._confirmed.append(seq)
             self._events.clear()
-            await asyncio.sleep(0.01)
+            # Long enough for a page or two to be read meanwhile, if anything read ahead.
+            await asyncio.sleep(0.05)
 
     async def kill(self) -> None:
         """End at once: whatever is on its way is lost."""
