@@ -18,6 +18,8 @@ MAX_NAME = 200
 MAX_EXTENSION = 20
 MAX_KEY = 1024
 """Bytes of an object's whole key, in UTF-8; Azure allows as many characters."""
+SHORTEST_ROOM = 40
+"""Bytes that a folder must leave for the name of a file."""
 
 
 def destination_path(destination: str, file_name: str | None, document_id: int) -> str:
@@ -47,14 +49,13 @@ def destination_path(destination: str, file_name: str | None, document_id: int) 
         raise ClarusInputError(
             f"destination {destination!r} names no object: end it in / to use the document's file name"
         )
-    if destination.endswith("/"):
-        destination += safe_file_name(file_name, document_id)
-        key = destination.partition("://")[2].partition("/")[2]
-    if scheme != "file" and len(key.encode()) > MAX_KEY:
+    room = MAX_NAME if scheme == "file" else MAX_KEY - len(key.encode())
+    if room < (SHORTEST_ROOM if destination.endswith("/") else 0):
         raise ClarusInputError(
-            f"destination {destination[:200]!r}… has a key of {len(key.encode())} bytes; object storage takes"
-            f" {MAX_KEY} at most"
+            f"destination {destination[:200]!r}… is too long: object storage takes keys of {MAX_KEY} bytes"
         )
+    if destination.endswith("/"):
+        destination += safe_file_name(file_name, document_id, min(MAX_NAME, room))
     return destination
 
 
@@ -112,16 +113,19 @@ def _check_object(destination: str, scheme: str, authority: str, key: str) -> No
         )
 
 
-def safe_file_name(file_name: str | None, document_id: int) -> str:
-    """Make a name from a server fit to be the last part of any path; ``document-<id>`` if nothing is left."""
+def safe_file_name(file_name: str | None, document_id: int, longest: int = MAX_NAME) -> str:
+    """Make a name from a server fit to be the last part of any path; ``document-<id>`` if nothing is left.
+
+    :param longest: bytes
+    """
     name = unicodedata.normalize("NFC", file_name or "")
     name = "".join("_" if _unsafe(character) else character for character in name)
     name = re.sub(r"\.{2,}", ".", name).strip(" .")
-    if len(name.encode()) > MAX_NAME:
+    if len(name.encode()) > longest:
         stem, extension = splitext(name)
         if len(extension.encode()) > MAX_EXTENSION:
             stem, extension = name, ""
-        room = MAX_NAME - len(extension.encode())
+        room = longest - len(extension.encode())
         name = stem.encode()[:room].decode(errors="ignore").rstrip(" .") + extension
     return name if name.strip("_") else f"document-{document_id}"
 
