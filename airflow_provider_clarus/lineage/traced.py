@@ -21,7 +21,7 @@ class Traced:
     that the landing reports there is not told twice.
     """
 
-    worked_on: Work | None
+    worked_on: Work | None = None
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Return the report or document that was read, and what came of it; ``None`` if that is not known."""
