@@ -158,7 +158,13 @@ def test_an_object_without_a_version_is_not_read_on() -> None:
 
 
 @pytest.mark.parametrize(
-    "expired", [Answer(403, DENIED), Answer(400, b"<Error><Code>ExpiredToken</Code></Error>"), Answer(401)]
+    "expired",
+    [
+        Answer(403, DENIED),
+        Answer(403, b"<Error><Code>RequestTimeTooSkewed</Code></Error>"),
+        Answer(400, b"<Error><Code>ExpiredToken</Code></Error>"),
+        Answer(401),
+    ],
 )
 def test_an_expired_url_is_asked_for_again(expired: Answer) -> None:
     asked = []
@@ -175,7 +181,7 @@ def test_a_new_url_that_is_refused_too_ends_it() -> None:
     assert "SECRET" not in str(refused.value)
 
 
-@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [408, 409, 421, 423, 425, 429, 499, 500, 502, 503, 504])
 def test_a_busy_storage_is_asked_again(status: int) -> None:
     busy = Answer(status, b"<Error><Code>SlowDown</Code></Error>")
     with Origin(BODY, busy, cut(100), busy, busy) as origin:
@@ -215,9 +221,10 @@ def test_the_storage_is_left_alone_for_as_long_as_it_asks(monkeypatch: pytest.Mo
     waited: list[float] = []
     monkeypatch.setattr(download_module.time, "sleep", waited.append)
     busy = [Answer(503, b"", {"Retry-After": value}) for value in ("7", "9999", "soon")]
-    with Origin(BODY, *busy) as origin:
+    page = Answer(200, b"<html>We will be back soon", {"Content-Type": "text/html", "Retry-After": "5"})
+    with Origin(BODY, *busy, page) as origin:
         assert download(origin) == BODY
-    assert waited == [7.0, LONGEST_WAIT, 0.0]
+    assert waited == [7.0, LONGEST_WAIT, 0.0, 5.0]
 
 
 @pytest.mark.parametrize("url", [None, "", "/relative", "https://exam ple.com/x", 7])
