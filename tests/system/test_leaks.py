@@ -1,16 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""No secret shows anywhere: a whole run at DEBUG level, failures included, and then a search for each."""
+"""No secret shows anywhere: a whole run at DEBUG level, failures included, and then a search for each.
+
+All that Airflow tells others of a run is told: OpenLineage's events, metrics, and fields of the log.
+"""
 
 from __future__ import annotations
 
 import base64
 import json
 import re
+import socket
 import sqlite3
+import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, quote, quote_plus
 
 import pytest
@@ -23,6 +30,7 @@ from airflow_provider_clarus.sandbox.oauth import USER
 from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.requests_log import LoggedRequest
 from airflow_provider_clarus.sandbox.server import Sandbox
+from tests.openlineage import check_event
 from tests.system.conftest import AIRFLOW_2, DAGS
 
 pytestmark = pytest.mark.long
@@ -67,6 +75,10 @@ class Run:
     triggers: set[bytes]
     secrets: dict[str, set[str]]
     sandbox_log: Path
+    #: What OpenLineage was told, in its order.
+    events: list[dict[str, Any]]
+    #: What the metrics' server received.
+    datagrams: list[str]
 
     def places(self) -> Iterator[tuple[str, bytes]]:
         """Yield everything that was written: the database row by row, each log, each file of the home."""
@@ -76,6 +88,7 @@ class Run:
                 kind = f"log of {path.stem}" if path.parent == logs else "log of a task"
                 yield kind if logs in path.parents else f"file {path.name}"[:40], path.read_bytes()
         yield "log of the sandbox", self.sandbox_log.read_bytes()
+        yield "metrics", "\n".join(self.datagrams).encode()
         for trigger in self.triggers:
             yield "table trigger, while it waits", trigger
         yield from _rows(self.airflow.home / "airflow.db")
@@ -96,6 +109,34 @@ def trigger_rows(airflow: LocalAirflow) -> set[bytes]:
     fernet = Fernet(airflow.env["AIRFLOW__CORE__FERNET_KEY"])
     rows = (row for place, row in _rows(airflow.home / "airflow.db") if place == "table trigger")
     return {re.sub(rb"gAAAA[\w=-]+", lambda found: fernet.decrypt(found[0]), row) for row in rows}
+
+
+@dataclass
+class Metrics:
+    """What a server for StatsD receives."""
+
+    port: int
+    datagrams: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def statsd() -> Iterator[Metrics]:
+    """Receive Airflow's metrics."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        metrics = Metrics(server.getsockname()[1])
+
+        def receive() -> None:
+            while datagram := server.recv(65536):
+                metrics.datagrams.append(datagram.decode())
+
+        thread = threading.Thread(target=receive)
+        thread.start()
+        try:
+            yield metrics
+        finally:
+            server.sendto(b"", server.getsockname())
+            thread.join()
 
 
 def secrets_of(requests: Iterable[LoggedRequest], *given: str) -> dict[str, set[str]]:
@@ -156,13 +197,28 @@ def _run(sandbox: Sandbox, folder: Path, sandbox_log: Path) -> Iterator[Run]:
             {**default, "extra": {"grant_type": "access_token", "access_token": bearer}}
         ),
     }
-    with LocalAirflow(
-        folder / "airflow",
-        dags_folder=folder / "dags",
-        connections=connections,
-        config={"logging.logging_level": "DEBUG"},
-        env={"AIRFLOW_VAR_CLARUS_DESTINATION": f"file://{folder}/landing"},
-    ) as airflow:
+    events = folder / "airflow" / "openlineage"
+    events.mkdir(parents=True)
+    transport = {"type": "file", "log_file_path": str(events / "event")}
+    with (
+        statsd() as metrics,
+        LocalAirflow(
+            folder / "airflow",
+            dags_folder=folder / "dags",
+            connections=connections,
+            config={
+                "logging.logging_level": "DEBUG",
+                "openlineage.transport": json.dumps(transport),
+                # Whatever the machine is busy with, and without a fork of each task.
+                "openlineage.execution_timeout": "120",
+                "openlineage.execute_in_thread": "True",
+                "metrics.statsd_on": "True",
+                "metrics.statsd_host": "127.0.0.1",
+                "metrics.statsd_port": str(metrics.port),
+            },
+            env={"AIRFLOW_VAR_CLARUS_DESTINATION": f"file://{folder}/landing"},
+        ) as airflow,
+    ):
         # One connection is in the database, as a form leaves it.
         extra = {"grant_type": "refresh_token", "refresh_token": refresh_token}
         airflow.call(
@@ -182,7 +238,8 @@ def _run(sandbox: Sandbox, folder: Path, sandbox_log: Path) -> Iterator[Run]:
                 revoked = True
         tasks = {task.task_id: task for task in airflow.task_instances(DAG, run_id)}
         secrets = secrets_of(sandbox.requests, bearer, refresh_token)
-        yield Run(airflow, run_id, tasks, triggers, secrets, sandbox_log)
+        told = [json.loads(path.read_text()) for path in sorted(events.iterdir())]
+        yield Run(airflow, run_id, tasks, triggers, secrets, sandbox_log, told, metrics.datagrams)
 
 
 def test_the_run_had_successes_and_failures_of_every_kind(run: Run) -> None:
@@ -240,3 +297,80 @@ def test_no_secret_is_in_the_database_a_log_or_any_file(run: Run, capsys: pytest
     # What is no secret is found where it must be, so the search would have found a secret there.
     assert {"log of a task", "table connection"} <= known
     assert not found
+
+
+def events_of(run: Run, task_id: str, *kinds: str) -> list[dict[str, Any]]:
+    return [
+        event
+        for event in run.events
+        if event["job"]["name"] == f"{DAG}.{task_id}" and event["eventType"] in kinds
+    ]
+
+
+def names(datasets: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    return [(dataset["namespace"], dataset["name"]) for dataset in datasets]
+
+
+def test_openlineage_is_told_of_each_landing_once(run: Run) -> None:
+    for event in run.events:
+        check_event(event)
+    outputs = Counter(name for event in run.events for name in names(event["outputs"]))
+    landed = {name: count for name, count in outputs.items() if name[0] == "file"}
+    uris = [run.airflow.xcom(DAG, run.id, task_id)["uri"] for task_id in ("land", "download")]
+    assert landed == {("file", uri.removeprefix("file://")): 1 for uri in uris}
+
+
+def test_openlineage_is_told_what_came_from_where(run: Run) -> None:
+    [land], [generate], [download] = (
+        events_of(run, task_id, "COMPLETE") for task_id in ("land", "generate", "download")
+    )
+    assert names(land["inputs"]) == [("clarus://acme", "report/7")]
+    assert names(generate["inputs"]) == [("clarus://acme", "report/8")]
+    assert names(generate["outputs"]) == names(download["inputs"])
+    result = run.airflow.xcom(DAG, run.id, "land")
+    [output] = land["outputs"]
+    told = output["facets"]["clarus_document"]
+    assert (told["documentId"], told["sha256"]) == (result["document_id"], result["sha256"])
+    [first, *_] = Path(result["uri"].removeprefix("file://")).read_text().splitlines()
+    assert [column["name"] for column in output["facets"]["schema"]["fields"]] == first.split(",")
+
+
+def test_openlineage_is_told_of_a_failure_what_was_asked_for(run: Run) -> None:
+    [failed] = events_of(run, "failed", "FAIL")
+    assert names(failed["inputs"]) == [("clarus://acme", "report/9")]
+    assert failed["run"]["facets"]["clarus_run"]["documentId"]
+    [refused] = events_of(run, "not_the_owner", "FAIL")
+    assert names(refused["inputs"]) == [("clarus://acme", "report/8")]
+    assert not failed["outputs"] + refused["outputs"]
+
+
+def test_metrics_tell_of_workers_and_of_the_triggerer(run: Run) -> None:
+    received = Counter()
+    for datagram in run.datagrams:
+        for line in datagram.splitlines():
+            name, _, rest = line.partition(":")
+            value, letter = rest.split("|")[:2]
+            received[name.removeprefix("airflow."), letter] += float(value) if letter == "c" else 1
+    sizes = [run.airflow.xcom(DAG, run.id, task_id)["size"] for task_id in ("land", "download")]
+    assert received["clarus.land.size", "c"] == sum(sizes)
+    # land, generate, fixed, failed
+    assert received["clarus.generate", "ms"] >= 4
+    # Deferred: land, wait, failed.
+    assert received["clarus.wait", "ms"] == 3
+    assert received["clarus.wait.polls", "c"] > 0
+    assert received["clarus.wait.waiters", "g"] > 0
+    assert received["clarus.wait.retries", "c"] >= 2
+
+
+def test_the_log_has_fields_for_what_is_worked_on(run: Run) -> None:
+    document_id = run.airflow.xcom(DAG, run.id, "land")["document_id"]
+    logs = [
+        json.loads(line)
+        for path in sorted(run.airflow.logs.glob("**/task_id=land/**/*.log*"))
+        for line in path.read_text().splitlines()
+        if line.startswith("{")
+    ]
+    said = {line["event"].partition(" ")[0]: line for line in logs if line.get("document_id") == document_id}
+    # In the worker before the wait, in the triggerer, and in the worker after it.
+    for first in ("Report", "Document", "Landed"):
+        assert (said[first]["report_id"], said[first]["tenant"]) == (7, "acme")
