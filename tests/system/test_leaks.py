@@ -86,7 +86,8 @@ class Run:
         for path in sorted(self.airflow.home.rglob("*")):
             if path.is_file():
                 kind = f"log of {path.stem}" if path.parent == logs else "log of a task"
-                yield kind if logs in path.parents else f"file {path.name}"[:40], path.read_bytes()
+                kind = kind if logs in path.parents else f"file {path.name}"[:40]
+                yield "OpenLineage" if path.parent.name == "openlineage" else kind, path.read_bytes()
         yield "log of the sandbox", self.sandbox_log.read_bytes()
         yield "metrics", "\n".join(self.datagrams).encode()
         for trigger in self.triggers:
@@ -292,6 +293,7 @@ def test_no_secret_is_in_the_database_a_log_or_any_file(run: Run, capsys: pytest
             print(f"  {place}: {count}, {sizes[place]} bytes")
     for component in ("api-server", "scheduler", "dag-processor", "triggerer", "a task", "the sandbox"):
         assert sizes[f"log of {component}"] > 0, component
+    assert min(sizes["OpenLineage"], sizes["metrics"]) > 0
     for table in ("connection", "xcom", "rendered_task_instance_fields", "task_instance", "log"):
         assert searched[f"table {table}"] > 0, table
     # What is no secret is found where it must be, so the search would have found a secret there.
@@ -327,6 +329,7 @@ def test_openlineage_is_told_what_came_from_where(run: Run) -> None:
     assert names(land["inputs"]) == [("clarus://acme", "report/7")]
     assert names(generate["inputs"]) == [("clarus://acme", "report/8")]
     assert names(generate["outputs"]) == names(download["inputs"])
+    assert land["run"]["facets"]["clarus_run"]["variables"] == {"account_id": ["3", "14"]}
     result = run.airflow.xcom(DAG, run.id, "land")
     [output] = land["outputs"]
     told = output["facets"]["clarus_document"]
@@ -353,13 +356,12 @@ def test_metrics_tell_of_workers_and_of_the_triggerer(run: Run) -> None:
             received[name.removeprefix("airflow."), letter] += float(value) if letter == "c" else 1
     sizes = [run.airflow.xcom(DAG, run.id, task_id)["size"] for task_id in ("land", "download")]
     assert received["clarus.land.size", "c"] == sum(sizes)
-    # land, generate, fixed, failed
-    assert received["clarus.generate", "ms"] >= 4
-    # Deferred: land, wait, failed.
-    assert received["clarus.wait", "ms"] == 3
+    # Those that were queued: land, generate, fixed, failed; and not_the_owner.
+    assert received["clarus.generate", "ms"] >= 5
+    # Deferred: land, failed; and wait, unless its document was there at once.
+    assert received["clarus.wait", "ms"] >= 2
     assert received["clarus.wait.polls", "c"] > 0
     assert received["clarus.wait.waiters", "g"] > 0
-    assert received["clarus.wait.retries", "c"] >= 2
 
 
 def test_the_log_has_fields_for_what_is_worked_on(run: Run) -> None:

@@ -22,7 +22,12 @@ with DAG(
     default_args={"retries": 1, "retry_delay": timedelta(seconds=1)},
 ):
     ClarusReportToObjectStorageOperator(
-        task_id="land", report_id=7, destination=DESTINATION, deferrable=True, poll_interval=2
+        task_id="land",
+        report_id=7,
+        variables={"account_id": [3, 14]},
+        destination=DESTINATION,
+        deferrable=True,
+        poll_interval=2,
     )
     generate = ClarusGenerateReportOperator(task_id="generate", report_id=8, clarus_conn_id="clarus_user")
     wait = ClarusDocumentSensor(
