@@ -35,6 +35,13 @@ def check(session: nox.Session) -> None:
 
 
 @nox.session(python="3.11")
+def docs(session: nox.Session) -> None:
+    """Build the documentation, in build/site; a page or an anchor that is not there is an error."""
+    session.install("-e", ".[docs]", *PINNED)
+    session.run("mkdocs", "build", "--strict", *session.posargs)
+
+
+@nox.session(python="3.11")
 def chaos(session: nox.Session) -> None:
     """One bad night: -- --reports 1000 --seed 1. Needs Debian's postgresql and redis-server."""
     session.install("-e", ".[test]", "apache-airflow[celery,postgres]", "celery[redis]<5.7", *PINNED)

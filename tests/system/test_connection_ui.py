@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The connection form in the real user interface of Airflow 3, filled in by a browser.
 
-With ``CLARUS_SCREENSHOT=tests/system/connection-form.png`` it renews the picture in the README.
+With ``CLARUS_SCREENSHOT=docs/connection-form.png`` it renews the picture in docs/connection.md.
 """
 
 from __future__ import annotations
