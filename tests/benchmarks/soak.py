@@ -75,8 +75,9 @@ def troubles(chance: random.Random, sandbox: Sandbox, tenant: str | None) -> dic
         return Fault("graphql", **({"times": 3, "tenant": tenant} | what))
 
     def download(**what: Any) -> Fault:
-        # Long, since it is asked for only while the server has no filter for ids.
-        return Fault("download", **({"for_seconds": 10 * seconds, "tenant": tenant} | what))
+        # Longer, since it is asked for only while the server has no filter for ids; but what the API itself
+        # says for a minute, several times in a row, is believed.
+        return Fault("download", **({"for_seconds": 3 * seconds, "tenant": tenant} | what))
 
     def token(**what: Any) -> Fault:
         return Fault("token", **({"for_seconds": seconds} | what))
