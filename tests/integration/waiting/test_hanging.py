@@ -51,7 +51,7 @@ def token_endpoint(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
 def lock(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     sandbox.inject(Fault("token", delay=HANGS, times=1))
     holder = ClarusHook().client
-    threading.Thread(target=lambda: quietly(holder.check), daemon=True).start()
+    threading.Thread(target=lambda: quietly(lambda: holder.get_document(1)), daemon=True).start()
     while not sandbox.count("token"):
         time.sleep(0.01)
 
