@@ -106,7 +106,9 @@ def test_all_clients_of_a_hung_token_endpoint_fail_in_about_one_requests_time(
     assert len(found) == CLIENTS
     assert all(text.startswith("transient: Could not get a token") for text in found), found
     if how is not processes:  # Of which, on a busy machine, most may give up waiting before their turn.
-        assert sum("over 2 s, the timeout" in text for text in found) > CLIENTS / 4, found
+        # Whether the library or this package ends the request is a race.
+        ended = ("over 2 s, the timeout", "read timeout=2.0")
+        assert sum(any(words in text for words in ended) for text in found) > CLIENTS / 4, found
     # One after another, that would be twenty times the time-out.
     assert took < CLIENTS * TIMEOUT / 4
     assert sandbox.count("token") <= 3
