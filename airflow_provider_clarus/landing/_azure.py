@@ -139,7 +139,7 @@ class AzureWriter(PartsWriter):
         scope = {k: v for k, v in self._options.extra_args.items() if k == "encryption_scope"}
         # Azure tells no digest of blocks, nor of what is made of them: it compares each with the one sent.
         options = {"validate_content": True, **scope}
-        _call(self._fs, self._bucket, self._key, "stage_block", block_id, part, len(part), **options)
+        self._send("stage_block", block_id, part, len(part), **options)
         return block_id
 
     def _publish(self, parts: list[Any]) -> Any:
@@ -151,7 +151,6 @@ class AzureWriter(PartsWriter):
         return self._make("commit_block_list", blocks, **absent)
 
     def _make(self, method: str, body: Any, **conditions: Any) -> Any:
-        from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceModifiedError
         from azure.storage.blob import ContentSettings, StandardBlobTier
 
         arguments = dict(self._options.extra_args)
@@ -163,8 +162,14 @@ class AzureWriter(PartsWriter):
         if tier := arguments.pop("standard_blob_tier", None):
             # The client takes no text.
             arguments["standard_blob_tier"] = StandardBlobTier(tier)
+        return self._send(method, body, **arguments, **conditions)
+
+    def _send(self, method: str, *body: Any, **arguments: Any) -> Any:
+        """Call Azure; what another landing has made of the object in between is told as that."""
+        from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceModifiedError
+
         try:
-            return _call(self._fs, self._bucket, self._key, method, body, **arguments, **conditions)
+            return _call(self._fs, self._bucket, self._key, method, *body, **arguments)
         except HttpResponseError as error:
             if not self._options.if_absent:
                 raise

@@ -80,7 +80,8 @@ def troubles(chance: random.Random, sandbox: Sandbox, tenant: str | None) -> dic
         return Fault("download", **({"for_seconds": 3 * seconds, "tenant": tenant} | what))
 
     def token(**what: Any) -> Fault:
-        return Fault("token", **({"for_seconds": seconds} | what))
+        # For the next request, which comes once a minute, or when tokens are revoked.
+        return Fault("token", **({"times": 1} | what))
 
     return {
         **{f"graphql {status}": read(status=status, body=HTML_ERROR) for status in (408, 500, 502, 504)},
@@ -107,14 +108,14 @@ def troubles(chance: random.Random, sandbox: Sandbox, tenant: str | None) -> dic
         "graphql hangs": few(delay=40, times=2, tenant=chance.choice(TENANTS)),
         "graphql slow": read(delay=chance.uniform(0.3, 2)),
         "graphql revoked tokens": few(before=sandbox.revoke_tokens, times=2),
-        "graphql introspection": read(asks_for="__type", status=200, body=ERRORS),
+        "graphql introspection": few(asks_for="__type", status=200, body=ERRORS),
         "graphql one document": read(document_id=document_id, tenant=None, status=500, body=HTML_ERROR),
         "download 500": download(status=500, body=HTML_ERROR),
         "download 403, own": download(status=403, body=OWN),
         "download 404, a page": download(status=404, body=HTML_ERROR),
         "download reset": download(reset=True),
         "token 503": token(status=503),
-        "token 429": Fault("token", status=429, headers={"Retry-After": "1"}, times=3),
+        "token 429": token(status=429, headers={"Retry-After": "1"}),
         "token 401, own": token(status=401, body={"error": "invalid_client"}),
         "token 403, a page": token(status=403, body=HTML_ERROR),
         "token reset": token(reset=True),
