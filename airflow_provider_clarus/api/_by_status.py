@@ -16,7 +16,7 @@ from airflow_provider_clarus.exceptions import (
     ClarusRejectedError,
     ClarusTransientError,
 )
-from airflow_provider_clarus.http.responses import GraphQLTroubleError
+from airflow_provider_clarus.http.responses import REFUSALS
 from airflow_provider_clarus.policy.answers import Call
 from airflow_provider_clarus.policy.patience import Trouble
 
@@ -31,11 +31,6 @@ MOST_FILES = 100
 FEW_FILES = 20
 #: Documents whose files were refused, and are remembered.
 REMEMBERED = 1000
-
-
-def is_refused(error: ClarusError) -> bool:
-    """Tell whether GraphQL has answered, and refused the question; it may be the way of asking."""
-    return isinstance(error, ClarusRejectedError | GraphQLTroubleError)
 
 
 class ByStatus:
@@ -64,9 +59,7 @@ class ByStatus:
         """
         try:
             found = self._among(ids, UNFINISHED)
-        except ClarusError as error:
-            if not is_refused(error):
-                raise
+        except REFUSALS as error:
             # One document can spoil the list for all the others.
             return self._by_a_few_files(ids, error)
         for document_id in found:

@@ -32,16 +32,12 @@ from airflow_provider_clarus.exceptions import (
     ClarusError,
     ClarusInputError,
     ClarusNotFoundError,
-    ClarusRejectedError,
 )
-from airflow_provider_clarus.http.responses import GraphQLTroubleError
+from airflow_provider_clarus.http.responses import REFUSALS
 from airflow_provider_clarus.variables.declared import nearest
 from airflow_provider_clarus.variables.settle import positive_id
 
 log = logging.getLogger(__name__)
-
-#: What a way of asking may be to blame for. GraphQL's messages may be redacted.
-REFUSALS = (ClarusRejectedError, GraphQLTroubleError)
 
 _Named = TypeVar("_Named", Report, ReportQuery)
 

@@ -13,12 +13,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from airflow_provider_clarus.api._by_status import UNFINISHED, ByStatus, is_refused
+from airflow_provider_clarus.api._by_status import UNFINISHED, ByStatus
 from airflow_provider_clarus.api._way import PAGE_SIZE as PAGE_SIZE
 from airflow_provider_clarus.api._way import Way
 from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.exceptions import ClarusError, ClarusRejectedError, ClarusTransientError
-from airflow_provider_clarus.http.responses import documented_shape
+from airflow_provider_clarus.http.responses import REFUSALS, documented_shape
 
 log = logging.getLogger(__name__)
 
@@ -104,8 +104,8 @@ class DocumentList:
             chunk = [str(document_id) for document_id in ids[start : start + self.page_size]]
             try:
                 documents = list(self._pages({"id": {"in": chunk}}, len(chunk)))
-            except ClarusError as error:
-                if not is_refused(error) or not self._learn(error, len(chunk)):
+            except REFUSALS as error:
+                if not self._learn(error, len(chunk)):
                     raise
             else:
                 found |= {document.id: document for document in documents}
@@ -168,9 +168,7 @@ class DocumentList:
         """Return what introspection says, ``None`` where it says nothing."""
         try:
             filters = self._graphql(FILTERS_QUERY, {}).get("__type")
-        except ClarusError as error:
-            if not is_refused(error):
-                raise
+        except REFUSALS:
             return None
         if filters is None:
             return None
@@ -180,9 +178,7 @@ class DocumentList:
     def _takes(self, wanted: Mapping[str, Any], size: int = 1) -> bool:
         try:
             self._page(wanted, first=size)
-        except ClarusError as error:
-            if not is_refused(error):
-                raise
+        except REFUSALS:
             return False
         return True
 
@@ -209,8 +205,8 @@ class DocumentList:
         size = self.page_size
         try:
             return self._page(wanted, first=size, after=after)
-        except ClarusError as error:
-            if not (is_refused(error) and self._takes(NO_CATEGORY) and self._shrink(NO_CATEGORY, size)):
+        except REFUSALS:
+            if not (self._takes(NO_CATEGORY) and self._shrink(NO_CATEGORY, size)):
                 raise
         return self._page(wanted, first=self.page_size, after=after)
 

@@ -14,10 +14,10 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from airflow_provider_clarus.api._way import PAGE_SIZE as PAGE_SIZE
+from airflow_provider_clarus.api.documents import NOBODY
 from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.api.status import DocumentStatus
-from airflow_provider_clarus.exceptions import ClarusError, ClarusRejectedError
-from airflow_provider_clarus.http.responses import GraphQLTroubleError, documented_shape
+from airflow_provider_clarus.http.responses import documented_shape
 
 if TYPE_CHECKING:
     from airflow_provider_clarus.api.client import ClarusClient
@@ -38,8 +38,6 @@ Filter: TypeAlias = Mapping[str, Any]
 EVERYTHING: Filter = {}
 #: *Documented*. Statuses come in upper case from some servers.
 UNFINISHED: Filter = {"status": {"in": ["queued", "processing", "QUEUED", "PROCESSING"]}}
-#: The highest id of a 32-bit column, which no document has.
-NOBODY = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +113,8 @@ def has_id_filter(client: ClarusClient) -> bool:
 
     :raises ClarusError: when that cannot be found out
     """
-    client.get_documents([NOBODY])
+    client.get_documents([NOBODY[-1]])
     return client.has_id_filter
-
-
-def is_refused(error: ClarusError) -> bool:
-    """Tell whether GraphQL has answered, and refused the question; it may be the way of asking."""
-    return isinstance(error, ClarusRejectedError | GraphQLTroubleError)
 
 
 def _epoch(text: Any) -> float | None:

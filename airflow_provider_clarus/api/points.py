@@ -29,7 +29,7 @@ from airflow_provider_clarus.exceptions import (
     ClarusNotFoundError,
     ClarusRejectedError,
 )
-from airflow_provider_clarus.http.responses import GraphQLTroubleError
+from airflow_provider_clarus.http.responses import REFUSALS
 from airflow_provider_clarus.http.transport import options
 from airflow_provider_clarus.variables.declared import JUDGED
 
@@ -254,7 +254,7 @@ class _Points:
         """Try a point, and tell."""
         try:
             found, as_assumed = ask()
-        except (ClarusRejectedError, GraphQLTroubleError) as error:
+        except REFUSALS as error:
             found, as_assumed = f"refused: {self._told(error)}", False
         except ClarusError as error:
             self.shut_out = isinstance(error, ClarusAuthError)

@@ -15,3 +15,12 @@ def backoff(failures: int, *, first: float = 0.5, longest: float = 30.0) -> floa
     """
     growing = first * 2.0 ** min(failures - 1, 64)
     return min(longest, growing) * random.uniform(0.8, 1.0)  # noqa: S311 - no secret
+
+
+def rest(failures: int, asked: float, *, first: float, longest: float) -> float:
+    """Return for how many seconds nobody is asked after so many failures in a row.
+
+    :param asked: seconds that the server asked for, which are kept at least; zero if it did not
+    """
+    jittered = asked * random.uniform(1, 1.2)  # noqa: S311 - no secret
+    return max(jittered, backoff(failures, first=first, longest=longest))

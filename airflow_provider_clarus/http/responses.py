@@ -13,7 +13,7 @@ from typing import Any
 
 import requests
 
-from airflow_provider_clarus.exceptions import ClarusError, ClarusTransientError
+from airflow_provider_clarus.exceptions import ClarusError, ClarusRejectedError, ClarusTransientError
 from airflow_provider_clarus.policy.answers import Call, Row, Said, is_invalid_query, is_own_error, row_of
 
 #: Characters of a server's words that a message shows.
@@ -41,6 +41,10 @@ def error_for(response: requests.Response, doing: str, call: Call = Call.OTHER) 
 
 class GraphQLTroubleError(ClarusTransientError):
     """GraphQL has answered, with ``errors`` that do not find the query invalid."""
+
+
+#: GraphQL has answered, and refused the question. A way of asking may be to blame: its words may be redacted.
+REFUSALS = (ClarusRejectedError, GraphQLTroubleError)
 
 
 def graphql_error(answer: Mapping[str, Any], doing: str) -> ClarusError:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TypeVar
 
 from airflow_provider_clarus.api.client import ClarusClient
+from airflow_provider_clarus.api.documents import NOBODY
 from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.exceptions import ClarusError, ClarusTransientError
 from airflow_provider_clarus.hooks.clarus import ClarusHook
@@ -20,8 +21,6 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: No document has this id, the highest of a 32-bit column: asking for it tells whether Clarus answers at all.
-NOBODY = 2**31 - 1
 #: Seconds between two fetches of a connection that is refused.
 FETCHED_FOR = 10.0
 
@@ -92,7 +91,8 @@ class Reader:
 
         :raises ClarusError: when it cannot be had
         """
-        wanted = document_ids or [NOBODY]
+        # Asking for nobody tells whether Clarus answers at all.
+        wanted = document_ids or NOBODY[-1:]
         return await self.put(subdomain, lambda client: client.get_documents(wanted), limit)
 
     async def put(self, subdomain: str | None, question: Callable[[ClarusClient], T], limit: Limit) -> T:

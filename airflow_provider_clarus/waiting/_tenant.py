@@ -11,7 +11,7 @@ from functools import partial
 
 from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.exceptions import ClarusError, ClarusRejectedError, ClarusTransientError
-from airflow_provider_clarus.http.backoff import backoff
+from airflow_provider_clarus.http.backoff import rest
 from airflow_provider_clarus.policy.answers import Call
 from airflow_provider_clarus.policy.patience import Trouble
 from airflow_provider_clarus.waiting import _waiter
@@ -20,8 +20,8 @@ from airflow_provider_clarus.waiting._waiter import Waiter
 
 log = logging.getLogger(__name__)
 
-#: Seconds: the longest pause after failures in a row.
-LONGEST_REST = 60.0
+#: Seconds: the first and the longest pause after failures in a row.
+FIRST_REST, LONGEST_REST = 2.0, 60.0
 #: Requests for those who spoilt their batch, in so many seconds: the others' looks come first.
 SUSPECTED_REQUESTS, SUSPECTED_SECONDS = 60, 10.0
 #: Looks in a row at one document alone that break in this code, until its wait is ended.
@@ -214,7 +214,7 @@ class Tenant:
         self._failures += 1
         is_final = self._trouble.failed(error, now).is_final
         asked = error.retry_after or 0.0
-        seconds = rest(self._failures, asked)
+        seconds = rest(self._failures, asked, first=FIRST_REST, longest=LONGEST_REST)
         self._told_to_wait_until = now + asked
         self._rests_until = now + seconds
         # Those of the round that are due still have to wait as long.
@@ -241,7 +241,9 @@ class Tenant:
         if not wanted.failures:
             log.warning("Document %d is asked for alone from now on: %s", wanted.id, error)
         trouble = self.queue.failed_alone(wanted)
-        wanted.rests_until = now + rest(wanted.failures, error.retry_after or 0.0)
+        wanted.rests_until = now + rest(
+            wanted.failures, error.retry_after or 0.0, first=FIRST_REST, longest=LONGEST_REST
+        )
         is_broken = not isinstance(error.__cause__, ClarusError | None) and wanted.failures >= MOST_BREAKS
         if trouble.failed(error, now).is_final or is_broken:
             for waiter in list(wanted.waiting):
@@ -278,12 +280,3 @@ class Tenant:
             f"requests so far: {self.requests}"
         )
         self._tell([waiter], line)
-
-
-def rest(failures: int, asked: float) -> float:
-    """Return for how many seconds nothing is asked after so many failures in a row.
-
-    :param asked: what the server asked for
-    """
-    jittered = asked * random.uniform(1, 1.2)  # noqa: S311 - no secret
-    return max(jittered, backoff(failures, first=2.0, longest=LONGEST_REST))

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +21,8 @@ from weakref import WeakValueDictionary
 from airflow_provider_clarus.api import feed
 from airflow_provider_clarus.api.feed import Filter, Listed
 from airflow_provider_clarus.exceptions import ClarusError, ClarusRejectedError
-from airflow_provider_clarus.http.backoff import backoff
+from airflow_provider_clarus.http.backoff import rest
+from airflow_provider_clarus.http.responses import REFUSALS
 from airflow_provider_clarus.policy.answers import Call
 from airflow_provider_clarus.policy.patience import Trouble
 from airflow_provider_clarus.waiting.poller import Poller
@@ -238,7 +238,7 @@ class Stream:
             except ClarusError as error:
                 failures += 1
                 # One stray answer teaches nothing.
-                if isinstance(error, ClarusRejectedError) or (feed.is_refused(error) and failures > 1):
+                if isinstance(error, ClarusRejectedError) or (isinstance(error, REFUSALS) and failures > 1):
                     await self._ask_differently(wanted)
                 if self._refused == known:
                     await self._back_off(error)
@@ -287,8 +287,7 @@ class Stream:
 
     async def _back_off(self, error: ClarusError) -> None:
         self._failures += 1
-        asked = (error.retry_after or 0.0) * random.uniform(1, 1.2)  # noqa: S311 - no secret
-        seconds = max(asked, backoff(self._failures, first=FIRST_REST, longest=LONGEST_REST))
+        seconds = rest(self._failures, error.retry_after or 0.0, first=FIRST_REST, longest=LONGEST_REST)
         is_final = self._trouble.failed(error, self._now()).is_final
         log.log(
             logging.ERROR if is_final else logging.WARNING,
