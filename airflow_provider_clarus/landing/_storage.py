@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
+from airflow_provider_clarus.exceptions import ClarusInputError
+
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
@@ -134,8 +136,6 @@ def check_names(options: ObjectOptions, *, allowed: frozenset[str], storage: str
 
     :raises ClarusInputError: with the names that it knows
     """
-    from airflow_provider_clarus.exceptions import ClarusInputError
-
     for name, value in options.extra_args.items():
         for text in value.values() if isinstance(value, Mapping) else (value,):
             if isinstance(text, str) and not text.isprintable():
@@ -155,8 +155,6 @@ def check_choices(options: ObjectOptions, choices: Mapping[str, Collection[str]]
     :param choices: by the names of extra arguments
     :raises ClarusInputError: with the values that it knows
     """
-    from airflow_provider_clarus.exceptions import ClarusInputError
-
     for name in choices.keys() & options.extra_args.keys():
         if options.extra_args[name] not in choices[name]:
             known = ", ".join(choices[name])
@@ -171,8 +169,6 @@ def check_metadata(metadata: Mapping[str, str], *, limit: int, storage: str) -> 
     :param limit: bytes of all names and values
     :raises ClarusInputError: with what is wrong
     """
-    from airflow_provider_clarus.exceptions import ClarusInputError
-
     for name, value in metadata.items():
         if not value.isprintable():
             raise ClarusInputError(
