@@ -7,6 +7,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,10 @@ os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="clarus-tests-")
 os.environ["XDG_STATE_HOME"] = os.path.join(os.environ["AIRFLOW_HOME"], "state")
 # gcsfs asks Google itself, for minutes, which kind of bucket it has; it reads this once, when it is imported.
 os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
-os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = os.environ["AIRFLOW_HOME"]
+# What hypothesis reckons of all characters takes it 3 s: once on a machine, and not once in each process.
+os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = os.path.join(
+    tempfile.gettempdir(), f"clarus-tests-hypothesis-{os.getuid()}"
+)
 
 import hypothesis
 
@@ -32,11 +36,17 @@ hypothesis.settings.register_profile("thorough", database=None, deadline=None)
 hypothesis.settings.load_profile("quick")
 
 
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where each test has folders of its own; pytest, to number one, reads the names of all beside it."""
+    return tmp_path_factory.mktemp("folders")
+
+
 @pytest.fixture(autouse=True)
-def _own_temporary_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_temporary_folder(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep tests apart: the processes of a machine and user share their tokens in the user's state folder."""
-    folder = str(tmp_path_factory.mktemp("tmp"))
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+    folder = tempfile.mkdtemp(prefix="tmp", dir=folders)
+    monkeypatch.setenv("XDG_STATE_HOME", tempfile.mkdtemp(prefix="state", dir=folders))
     monkeypatch.setenv("TMPDIR", folder)
     monkeypatch.setattr(tempfile, "tempdir", folder)
 
