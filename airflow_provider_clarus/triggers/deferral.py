@@ -13,7 +13,7 @@ from airflow.providers.common.compat.sdk import AirflowException
 from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.api.status import DocumentStatus
 from airflow_provider_clarus.exceptions import ClarusTimeoutError, ClarusTransientError
-from airflow_provider_clarus.triggers.document import ClarusDocumentTrigger
+from airflow_provider_clarus.triggers.document import TOO_SOON, ClarusDocumentTrigger
 from airflow_provider_clarus.triggers.event import ENDS_WITH, cut_short
 
 if TYPE_CHECKING:
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
 #: Seconds after a wait's deadline at which Airflow gives the triggerer up, which should have ended the wait.
 #: A triggerer that takes over from a dead one, or meets an outage at the deadline, needs some.
 GRACE = 300.0
-
-#: Seconds until the deadline for which a task stays in its worker: a trigger that fires so soon after the
-#: deferral can have its task lose a try (apache/airflow 71580, 72716).
-TOO_SHORT = 5.0
 
 #: What Airflow resumes a task with whose trigger broke, or did not end in time.
 TRIGGER_FAILED = "__fail__"
@@ -58,7 +54,7 @@ def wait_for_document(
     # Airflow 3 forgets execution_timeout at a deferral: what is left of it bounds the wait.
     end = end_of_execution(task, context)
     is_cut_short = wait.end_by(end)
-    if not deferrable or wait.remaining < TOO_SHORT:
+    if not deferrable or wait.remaining < TOO_SOON:
         try:
             return wait.block(look_at_once=known is None)
         except ClarusTimeoutError as error:

@@ -324,7 +324,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sandbox, P
         patch.setenv("AIRFLOW_CONN_CLARUS_EU", sandbox.connection_uri.replace("/acme", "/globex"))
         patch.setenv("AIRFLOW_CONN_AWS_ARGUMENTS", "aws://")
         patch.setattr(landing_document, "land_document", land_document)
-        patch.setattr(deferral, "TOO_SHORT", -1.0)
+        patch.setattr(deferral, "TOO_SOON", -1.0)
         for refused in patience.PATIENCE:
             patch.setitem(patience.PATIENCE, refused, patience.AT_ONCE)
         (landed,) = sandbox.add_documents(1, 7)

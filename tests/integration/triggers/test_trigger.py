@@ -16,6 +16,7 @@ from airflow_provider_clarus.api.status import DocumentStatus
 from airflow_provider_clarus.exceptions import ClarusError, ClarusInputError, ClarusTransientError
 from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.server import Sandbox
+from airflow_provider_clarus.triggers import document
 from airflow_provider_clarus.triggers.document import ClarusDocumentTrigger
 from airflow_provider_clarus.triggers.event import document_of, settled_of
 from airflow_provider_clarus.triggers.event import event_of as told
@@ -26,8 +27,13 @@ ERRORS = [item for name, item in vars(exceptions).items() if name.startswith("Cl
 
 def trigger(document_id: int, *, timeout: float = 20, **arguments: Any) -> ClarusDocumentTrigger:
     now = time.time()
-    defaults = {"clarus_conn_id": "clarus_default", "subdomain": None, "poll_interval": 0.1}
-    return ClarusDocumentTrigger(document_id, since=now, deadline=now + timeout, **(defaults | arguments))
+    defaults: dict[str, Any] = {"clarus_conn_id": "clarus_default", "subdomain": None, "poll_interval": 0.1}
+    defaults |= {"since": now, "deadline": now + timeout}
+    return ClarusDocumentTrigger(document_id, **(defaults | arguments))
+
+
+async def breaks(**_: Any) -> None:
+    raise RuntimeError("can't start new thread")
 
 
 def test_it_is_the_same_after_a_restart() -> None:
@@ -139,6 +145,27 @@ def test_one_that_cannot_be_read_ends_with_an_event(kept: dict[str, Any]) -> Non
         document_of(event_of(ClarusDocumentTrigger(**kept)))
 
 
+@pytest.mark.parametrize("kept", [{"deadline": None}, {"settled": "{"}, {}])
+def test_an_error_that_comes_at_once_is_held_until_airflow_can_take_it(
+    monkeypatch: pytest.MonkeyPatch, kept: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(document, "_imported", [breaks])
+    monkeypatch.setattr(document, "TOO_SOON", 0.4)
+    made = trigger(1, **kept)
+    made.trigger_id = 1
+    began = time.monotonic()
+    assert "error" in event_of(made)
+    assert time.monotonic() - began >= 0.4
+
+
+def test_an_error_is_not_held_beyond_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(document, "_imported", [breaks])
+    monkeypatch.setattr(document, "TOO_SOON", 3600)
+    made = trigger(1, timeout=-60)
+    made.trigger_id = 1
+    assert "error" in event_of(made)
+
+
 @pytest.mark.usefixtures("hurry")
 def test_what_a_later_release_adds_is_left_alone(clarus_default: Sandbox) -> None:
     (document_id,) = clarus_default.add_documents(1, 7)
@@ -146,10 +173,7 @@ def test_what_a_later_release_adds_is_left_alone(clarus_default: Sandbox) -> Non
 
 
 def test_an_error_that_nobody_foresaw_is_an_event_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def wait_for(*_: Any, **__: Any) -> None:
-        raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr("airflow_provider_clarus.triggers.document._imported", [wait_for])
+    monkeypatch.setattr(document, "_imported", [breaks])
     event = event_of(trigger(1, settled='{"report_id": 7}'))
     assert settled_of(event) == {"report_id": 7}
     with pytest.raises(ClarusTransientError, match="can't start new thread"):
