@@ -30,7 +30,7 @@ from airflow_provider_clarus.sandbox.server import Sandbox
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
-hypothesis.settings.register_profile("quick", database=None, deadline=None, max_examples=10)
+hypothesis.settings.register_profile("quick", database=None, deadline=None, max_examples=4)
 # What CI takes: pytest --hypothesis-profile thorough
 hypothesis.settings.register_profile("thorough", database=None, deadline=None)
 hypothesis.settings.load_profile("quick")

@@ -217,7 +217,9 @@ def fuzz(server: HostileServer, cases: int) -> str:
     return f"{sum(outcomes.values())} bad answers in {seconds:.0f} s, nothing but: {dict(outcomes)}"
 
 
-@pytest.mark.parametrize("cases", [300, pytest.param(10_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "cases", [max(60, 3 * settings().max_examples), pytest.param(10_000, marks=pytest.mark.long)]
+)
 def test_every_bad_answer_is_an_error_of_ours(
     server: HostileServer,
     cases: int,

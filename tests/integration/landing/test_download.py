@@ -106,7 +106,9 @@ def test_the_rest_is_asked_for_on_condition_that_the_object_is_the_same() -> Non
     assert origin.requests[1]["If-Range"] == '"v-1"'
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=min(40, settings().max_examples), suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     size=st.integers(0, 3 * 1024 * 1024),
     cuts=st.lists(st.tuples(st.integers(0, 3 * 1024 * 1024), st.booleans()), max_size=6),

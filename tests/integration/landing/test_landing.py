@@ -49,7 +49,9 @@ def test_a_rerun_ends_in_the_same_state(destination: Destination, serve: Serve) 
     assert destination.shown() == {"report.csv": file.content}
 
 
-@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=min(6, settings().max_examples), suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(cuts=st.lists(st.integers(0, 9 * MIB), max_size=4), content_length=st.booleans())
 def test_a_stream_cut_anywhere_is_read_on(
     destination: Destination, serve: Serve, cuts: list[int], content_length: bool

@@ -444,7 +444,7 @@ def test_what_means_nothing_is_refused_before_anything_is_sent(
 
 @in_every_way
 @for_every_parameter
-@settings(max_examples=8)
+@settings(max_examples=min(8, settings().max_examples))
 @given(data=st.data())
 def test_what_means_something_means_that_in_every_way(
     world: tuple[Sandbox, Path], operator_class: Any, name: str, way: Callable[..., Any], data: Any
@@ -480,7 +480,7 @@ JSON = st.recursive(
 
 
 @for_every_parameter
-@settings(max_examples=15)
+@settings(max_examples=min(15, settings().max_examples))
 @given(value=JSON | st.binary() | st.timedeltas() | st.dates() | st.decimals() | st.sets(st.text()))
 def test_no_value_at_all_breaks_the_settling(
     world: tuple[Sandbox, Path], operator_class: Any, name: str, value: Any
