@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import json
 import tempfile
+import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 
+from airflow_provider_clarus.auth import tokens
 from airflow_provider_clarus.auth.tokens import TokenSource
 from airflow_provider_clarus.connection.connection import ClarusConnection
 from airflow_provider_clarus.exceptions import ClarusAuthError, ClarusForbiddenError
@@ -107,6 +110,26 @@ def test_processes_with_the_old_and_the_stored_refresh_token_get_along(
     used = used_refresh_tokens(sandbox)
     assert len(set(used)) == len(used)
     assert used == [refreshing.refresh_token, *stored[:-1]]
+
+
+def test_a_process_with_an_old_connection_follows_all_that_others_have_stored_since(
+    refreshing: ClarusConnection, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, stored = [time.time()], [refreshing.refresh_token]
+    monkeypatch.setattr(tokens, "time", SimpleNamespace(time=lambda: now[0]))
+    for _ in range(3):
+        # Each of them is given what the one before has stored, when that one's token has ended.
+        connection = replace(refreshing, refresh_token=stored[-1])
+        newest_token = TokenSource(connection, print, stored.append).get()
+        now[0] += 86_400
+    now[0] -= 86_400
+    late = TokenSource(refreshing, print, stored.append)
+    assert late.get() == newest_token
+    assert sandbox.count("token") == 3
+    now[0] += 86_400
+    assert late.get() != newest_token
+    assert used_refresh_tokens(sandbox) == stored[:-1]
+    assert len(set(stored)) == 5
 
 
 def test_each_new_refresh_token_goes_where_the_configuration_says(

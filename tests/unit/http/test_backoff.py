@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from airflow_provider_clarus.http.backoff import backoff
+from airflow_provider_clarus.http.backoff import backoff, rest
 
 
 def test_pauses_double_up_to_the_longest_whatever_the_chance() -> None:
@@ -13,3 +13,9 @@ def test_pauses_double_up_to_the_longest_whatever_the_chance() -> None:
 
 def test_pauses_are_jittered_so_that_many_do_not_return_at_once() -> None:
     assert len({backoff(3) for _ in range(20)}) == 20
+
+
+def test_a_rest_is_what_the_server_asks_for_and_no_shorter_than_a_backoff() -> None:
+    asked = [rest(1, 30.0, first=2.0, longest=60.0) for _ in range(200)]
+    assert 30 <= min(asked) < max(asked) <= 36
+    assert 48 <= rest(9, 1.0, first=2.0, longest=60.0) <= 60

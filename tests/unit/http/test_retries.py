@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from airflow_provider_clarus.exceptions import ClarusForbiddenError, ClarusTransientError
+from airflow_provider_clarus.http.limit import Limit
 from airflow_provider_clarus.http.retries import LONGEST_PAUSE, retrying
 
 
@@ -82,3 +83,15 @@ def test_a_pause_that_is_too_long_is_left_to_airflow(pauses: list[float]) -> Non
     with pytest.raises(ClarusTransientError):
         retrying(5, repeatable=True)(flaky)
     assert (flaky.calls, pauses) == (1, [])
+
+
+def test_no_pause_is_begun_that_outlasts_what_the_thread_has_left(pauses: list[float]) -> None:
+    busy = ClarusTransientError("busy", retry_after=50.0)
+    flaky = Flaky(busy)
+    with Limit(40.0), pytest.raises(ClarusTransientError) as raised:
+        retrying(5, repeatable=True)(flaky)
+    assert raised.value is busy
+    assert (flaky.calls, pauses) == (1, [])
+    with Limit(3600.0):
+        assert retrying(2, repeatable=True)(Flaky(busy)) == "answer"
+    assert len(pauses) == 1

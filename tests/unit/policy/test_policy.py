@@ -108,6 +108,20 @@ def test_a_refusal_that_clarus_has_not_written_is_none(call: Call, status: int) 
     assert issubclass(row_of(call, status, Said.OWN).error, ClarusPermanentError)
 
 
+@pytest.mark.parametrize("call", Call)
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (None, Said.NOTHING),
+        (200, Said.NONSENSE),
+        *((status, said) for status in (408, 499, 500, 503, 504) for said in (Said.OWN, Said.FOREIGN)),
+    ],
+)
+def test_what_may_have_been_done_is_not_told_as_undone(call: Call, status: int | None, said: Said) -> None:
+    row = row_of(call, status, said)
+    assert (row.error, row.may_have_acted) == (ClarusTransientError, True)
+
+
 def test_only_the_call_that_generates_speaks_of_the_reports_owner() -> None:
     assert [row.calls for row in TABLE if "owner may generate" in row.remedy] == [(Call.GENERATE,)]
 

@@ -194,6 +194,24 @@ def test_a_document_that_shows_up_late_is_news() -> None:
     assert ledger.take(available(11, 12, 14)) == available(11)
 
 
+def test_however_many_rounds_there_were_what_shows_up_within_the_grace_is_news() -> None:
+    ledger = Ledger.starting(10, [])
+    for number in range(20):
+        ledger.take(available(12))
+        ledger.end_round(number * GRACE / 20)
+    assert ledger.take(available(11, 12)) == available(11)
+
+
+def test_however_old_a_number_is_two_rounds_more_are_read_before_it_is_settled() -> None:
+    ledger = Ledger.starting(10, [])
+    ledger.take(available(12))
+    lows = []
+    for number in range(4):
+        ledger.end_round(number * 10 * GRACE)
+        lows.append(ledger.low)
+    assert lows == [10, 10, 12, 12]
+
+
 def test_one_that_finishes_last_is_asked_for_by_its_number() -> None:
     ledger = Ledger.starting(10, [3])
     rounds(ledger, processing(3, 11), available(12, 13))
