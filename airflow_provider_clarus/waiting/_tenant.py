@@ -7,14 +7,13 @@ import logging
 import math
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
 
 from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.exceptions import ClarusError, ClarusRejectedError, ClarusTransientError
 from airflow_provider_clarus.http.backoff import rest
 from airflow_provider_clarus.policy.answers import Call
 from airflow_provider_clarus.policy.patience import Trouble
-from airflow_provider_clarus.waiting import _waiter
+from airflow_provider_clarus.waiting import _waiter, watch
 from airflow_provider_clarus.waiting._queue import PARTS, Queue, Wanted
 from airflow_provider_clarus.waiting._waiter import Waiter
 
@@ -70,16 +69,14 @@ class Tenant:
 
     def add(self, waiter: Waiter) -> None:
         """Ask about one more document."""
-        wanted = self.queue.add(waiter)
-        waiter.start_clocks(
-            partial(self._hurry, wanted), partial(self._over, waiter), partial(self._say_how_it_goes, waiter)
-        )
+        self.queue.add(waiter)
+        self._wind(waiter, _waiter.HEARTBEAT)
         if self._said:
             self._tell([waiter], self._said)
 
     def remove(self, waiter: Waiter) -> None:
         """Forget one waiter; others may wait for the same document."""
-        waiter.stop_clocks()
+        waiter.ring_no_more()
         self.queue.remove(waiter)
         self.empty_since = self._clock()
 
@@ -87,8 +84,22 @@ class Tenant:
         """Return those whose wait is not over."""
         return (waiter for wanted in self.queue.wanted.values() for waiter in wanted.waiting)
 
-    def _hurry(self, wanted: Wanted) -> None:
-        self.queue.hurry(wanted)
+    def _wind(self, waiter: Waiter, seconds: float) -> None:
+        """Have a waiter's clock ring for the next sign of life, or for its last look, which goes before."""
+        beat_at = self._clock() + seconds
+        if beat_at < waiter.last_look:
+            waiter.ring_at(beat_at, self._beat)
+        else:
+            waiter.ring_at(waiter.last_look, self._hurry)
+
+    def _beat(self, waiter: Waiter) -> None:
+        # Not all at once, though they have started together.
+        self._wind(waiter, _waiter.HEARTBEAT * random.uniform(0.9, 1))  # noqa: S311 - no secret
+        self._tell([waiter], self._how_it_goes(waiter))
+
+    def _hurry(self, waiter: Waiter) -> None:
+        waiter.ring_at(waiter.last_look + watch.LAST_LOOK, self._over)
+        self.queue.hurry(self.queue.wanted[waiter.document_id])
         self._wake()
 
     def _over(self, waiter: Waiter) -> None:
@@ -273,10 +284,9 @@ class Tenant:
             return f" The last look at it failed: {error}"
         return " The last look at it was not answered in time." if wanted and wanted.is_asked else ""
 
-    def _say_how_it_goes(self, waiter: Waiter) -> None:
-        line = (
+    def _how_it_goes(self, waiter: Waiter) -> str:
+        return (
             f"Document {waiter.document_id}: {waiter.status} after {self._clock() - waiter.since:.0f} s."
             f"{self.reason(waiter)} {len(self.queue.wanted)} documents are waited for in this tenant; "
             f"requests so far: {self.requests}"
         )
-        self._tell([waiter], line)

@@ -6,16 +6,14 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-import random
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.exceptions import ClarusError, ClarusTransientError
-from airflow_provider_clarus.waiting import watch
 from airflow_provider_clarus.waiting.watch import Watch
 
 log = logging.getLogger(__name__)
@@ -63,7 +61,7 @@ class Waiter(Watch):
     not_before: float
     due: float
     last_look: float
-    _timers: list[asyncio.TimerHandle] = field(default_factory=list)
+    _timer: asyncio.TimerHandle | None = None
 
     @classmethod
     def starting(cls, document_id: int, *, interval: float, since: float, deadline: float) -> Waiter:
@@ -95,31 +93,18 @@ class Waiter(Watch):
         """Whether nobody waits any more."""
         return self.future.done()
 
-    def start_clocks(
-        self,
-        at_last_look: Callable[[], None],
-        at_the_end: Callable[[], None],
-        now_and_then: Callable[[], None],
-    ) -> None:
-        """Have something done at the deadline, when the time for the last look is over, and until then."""
-        loop = asyncio.get_running_loop()
+    def ring_at(self, moment: float, ring: Callable[[Waiter], None]) -> None:
+        """Have something done with it at a moment of the event loop's clock, whatever else goes on then.
 
-        def look() -> None:
-            self._timers[0] = loop.call_at(self.last_look + watch.LAST_LOOK, at_the_end)
-            at_last_look()
+        It has one timer, for what comes next.
+        """
+        # In its own context, of which the timer would else keep a copy.
+        self._timer = self.future.get_loop().call_at(moment, ring, self, context=self.context)
 
-        def beat() -> None:
-            # Not all at once, though they have started together.
-            again = HEARTBEAT * random.uniform(0.9, 1)  # noqa: S311 - no secret
-            self._timers[1] = loop.call_later(again, beat)
-            now_and_then()
-
-        self._timers = [loop.call_at(self.last_look, look), loop.call_later(HEARTBEAT, beat)]
-
-    def stop_clocks(self) -> None:
+    def ring_no_more(self) -> None:
         """Leave nothing behind in the event loop."""
-        for timer in self._timers:
-            timer.cancel()
+        if self._timer:
+            self._timer.cancel()
 
     def say(self, message: str, *args: object) -> None:
         """Log into the waiting task's own log, which follows its trigger's context."""
