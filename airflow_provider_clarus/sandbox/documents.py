@@ -9,14 +9,14 @@ from __future__ import annotations
 import itertools
 import math
 import threading
-import time
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from operator import itemgetter
 
 from airflow_provider_clarus.api.status import DocumentStatus
+from airflow_provider_clarus.sandbox.clock import Clock
 from airflow_provider_clarus.sandbox.content import Content, csv_content
 from airflow_provider_clarus.sandbox.reports import Report, ReportQuery
 
@@ -33,7 +33,8 @@ class Document:
     variables: Mapping[str, Sequence[str]]
     seconds: float
     outcome: str
-    created: float = field(default_factory=time.time)
+    created: float
+    clock: Clock
     poisoned: bool = False
     """Whether every GraphQL query that meets it fails."""
     version: int = 1
@@ -42,7 +43,7 @@ class Document:
     @property
     def age(self) -> float:
         """Seconds since the POST."""
-        return time.time() - self.created
+        return self.clock.time() - self.created
 
     @property
     def status(self) -> str:
@@ -102,7 +103,8 @@ class Document:
 class Store:
     """Everything that exists, by tenant."""
 
-    def __init__(self, tenants: Sequence[str]):
+    def __init__(self, tenants: Sequence[str], clock: Clock):
+        self._clock = clock
         self.tenants = tuple(tenants)
         self.reports: dict[tuple[str, int], Report] = {}
         self.queries: dict[tuple[str, int], ReportQuery] = {}
@@ -145,6 +147,8 @@ class Store:
                 variables=merged,
                 seconds=report.seconds,
                 outcome=report.outcome,
+                created=self._clock.time(),
+                clock=self._clock,
             )
             self.documents[document.id] = document
             self._by_tenant[document.tenant].append(document)

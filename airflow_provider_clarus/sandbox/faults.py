@@ -8,13 +8,13 @@ import json
 import math
 import socket
 import struct
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from airflow_provider_clarus.sandbox.clock import Clock
 from airflow_provider_clarus.sandbox.requests_log import LoggedRequest
 
 HTML_ERROR = """<!DOCTYPE html>
@@ -82,14 +82,15 @@ class Fault:
 class Faults:
     """The faults in force, the oldest first."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._active: list[_Active] = []
 
     def inject(self, fault: Fault) -> None:
         """Put a fault in force."""
         seconds = math.inf if fault.for_seconds is None else fault.for_seconds
         times = math.inf if fault.times is None else fault.times
-        self._active.append(_Active(fault, time.monotonic() + seconds, times))
+        self._active.append(_Active(fault, self._clock.monotonic() + seconds, times))
 
     def clear(self) -> None:
         """Let everything work again."""
@@ -98,7 +99,7 @@ class Faults:
     def take(self, request: LoggedRequest) -> Fault | None:
         """Return the fault that hits a request, and count it."""
         for active in self._active:
-            if active.hits(request):
+            if active.hits(request, self._clock.monotonic()):
                 active.times_left -= 1
                 return active.fault
         return None
@@ -110,12 +111,12 @@ class _Active:
     end: float
     times_left: float
 
-    def hits(self, request: LoggedRequest) -> bool:
+    def hits(self, request: LoggedRequest, now: float) -> bool:
         fault = self.fault
         return (
             fault.endpoint == request.endpoint
             and self.times_left > 0
-            and time.monotonic() < self.end
+            and now < self.end
             and fault.tenant in (None, request.tenant)
             and fault.asks_for.encode() in request.body
             and (fault.document_id is None or request.concerns(fault.document_id))

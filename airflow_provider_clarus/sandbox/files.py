@@ -7,7 +7,6 @@ import hashlib
 import hmac
 import re
 import secrets
-import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timezone
 from email.utils import formatdate
@@ -20,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from airflow_provider_clarus.sandbox.clock import Clock
 from airflow_provider_clarus.sandbox.documents import Document, Store
 
 ALGORITHM = "AWS4-HMAC-SHA256"
@@ -29,7 +29,8 @@ STAMP = "%Y%m%dT%H%M%SZ"
 class Signer:
     """Makes URLs that are good for a while, and tells whether one still is."""
 
-    def __init__(self, lifetime: int):
+    def __init__(self, lifetime: int, clock: Clock):
+        self._clock = clock
         self._secret = secrets.token_bytes(32)
         self._retired: list[bytes] = []
         self._lifetime = lifetime
@@ -40,7 +41,7 @@ class Signer:
 
     def url(self, origin: str, document: Document) -> str:
         """Return a presigned URL of its file."""
-        now = datetime.now(timezone.utc)
+        now = datetime.fromtimestamp(self._clock.time(), timezone.utc)
         query = {
             "X-Amz-Algorithm": ALGORITHM,
             "X-Amz-Credential": f"SANDBOX/{now:%Y%m%d}/us-east-1/s3/aws4_request",
@@ -76,7 +77,7 @@ class Signer:
                 "The request signature we calculated does not match the signature you provided.",
             )
         signed = datetime.strptime(query["X-Amz-Date"], STAMP).replace(tzinfo=timezone.utc).timestamp()
-        if time.time() >= signed + int(query["X-Amz-Expires"]):
+        if self._clock.time() >= signed + int(query["X-Amz-Expires"]):
             raise S3Error(403, "AccessDenied", "Request has expired")
 
     def expire_all(self) -> None:

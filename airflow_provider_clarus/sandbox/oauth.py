@@ -8,7 +8,6 @@ import binascii
 import hashlib
 import hmac
 import secrets
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,8 @@ from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from airflow_provider_clarus.sandbox.clock import Clock
 
 USER = "clarus-user"
 """Who signs in at ``/oauth/authorize``, unless its ``login_hint`` names someone else."""
@@ -45,10 +46,11 @@ class OAuthError(Exception):
 class Authority:
     """Issues tokens to one client and knows whose they are."""
 
-    def __init__(self, client_id: str, client_secret: str, token_lifetime: float):
+    def __init__(self, client_id: str, client_secret: str, token_lifetime: float, clock: Clock):
         self.client_id = client_id
         self.client_secret = client_secret
         self.token_lifetime = token_lifetime
+        self._clock = clock
         self._access: dict[str, tuple[str, float]] = {}
         self._refresh: dict[str, str] = {}
         self._codes: dict[str, Code] = {}
@@ -56,12 +58,12 @@ class Authority:
     def issue(self, user: str, *, refreshable: bool, scope: str | None = None) -> dict[str, Any]:
         """Return a token answer for a user; a client that acts for itself is its own user."""
         token = secrets.token_urlsafe(24)
-        self._access[token] = (user, time.time() + self.token_lifetime)
+        self._access[token] = (user, self._clock.time() + self.token_lifetime)
         answer: dict[str, Any] = {
             "access_token": token,
             "token_type": "Bearer",
             "expires_in": int(self.token_lifetime),
-            "created_at": int(time.time()),
+            "created_at": int(self._clock.time()),
         }
         if scope:
             answer["scope"] = scope
@@ -78,7 +80,7 @@ class Authority:
         """Return whose bearer token this header carries, ``None`` when it is not, or no longer, good."""
         scheme, _, token = authorization.partition(" ")
         user, expires = self._access.get(token, ("", 0.0))
-        return user if scheme.lower() == "bearer" and time.time() < expires else None
+        return user if scheme.lower() == "bearer" and self._clock.time() < expires else None
 
     async def token(self, request: Request) -> Response:
         """``POST /oauth/token``."""
@@ -143,7 +145,7 @@ class Authority:
                 user=query.get("login_hint", USER),
                 redirect_uri=redirect_uri,
                 challenge=query["code_challenge"],
-                expires=time.time() + CODE_LIFETIME,
+                expires=self._clock.time() + CODE_LIFETIME,
             )
         return RedirectResponse(
             f"{redirect_uri}{'&' if '?' in redirect_uri else '?'}{urlencode(answer)}", 302
@@ -151,7 +153,7 @@ class Authority:
 
     def _redeem(self, form: Mapping[str, str]) -> str | None:
         code = self._codes.pop(form.get("code", ""), None)
-        if code is None or time.time() > code.expires or code.redirect_uri != form.get("redirect_uri"):
+        if code is None or self._clock.time() > code.expires or code.redirect_uri != form.get("redirect_uri"):
             return None
         digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
         challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from airflow_provider_clarus.sandbox._api import Api
 from airflow_provider_clarus.sandbox._graphql import GraphQL
 from airflow_provider_clarus.sandbox._serving import Server, listen, serve
+from airflow_provider_clarus.sandbox.clock import Clock
 from airflow_provider_clarus.sandbox.documents import Document, Store
 from airflow_provider_clarus.sandbox.faults import Fault, Faults, misbehave
 from airflow_provider_clarus.sandbox.files import Files, Signer
@@ -75,12 +76,13 @@ class Sandbox:
         self.client_secret = client_secret
         self.requests: list[LoggedRequest] = []
         self._on_request = on_request
-        self._store = Store(tenants)
-        self._authority = Authority(client_id, client_secret, token_lifetime)
-        self._faults = Faults()
+        self.clock = Clock()
+        self._store = Store(tenants, self.clock)
+        self._authority = Authority(client_id, client_secret, token_lifetime, self.clock)
+        self._faults = Faults(self.clock)
         self._host = host
         self._ports = {"api": api_port, "files": files_port}
-        self._signer = Signer(url_lifetime)
+        self._signer = Signer(url_lifetime, self.clock)
         inferred = {
             "id_filter": id_filter,
             "report_id_filter": report_id_filter,
