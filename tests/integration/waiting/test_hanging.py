@@ -82,14 +82,7 @@ def _in_no_hurry(_hurry: None, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, name, seconds)
 
 
-@whatever_hangs
-@pytest.mark.parametrize("timeout", [-60.0, 0.0, 1.0, 3.0])
-def test_in_the_triggerer(
-    clarus: Sandbox, monkeypatch: pytest.MonkeyPatch, hang: Callable[..., None], timeout: float
-) -> None:
-    (document_id,) = clarus.add_documents(1, NEVER)
-    hang(clarus, monkeypatch)
-
+def ended_in_time(document_id: int, timeout: float) -> BaseException | None:
     async def scenario() -> BaseException | None:
         wait = asyncio.ensure_future(wait_for(document_id, timeout=timeout))
         # A timer of the same event loop: a busy machine holds up both.
@@ -97,7 +90,25 @@ def test_in_the_triggerer(
         assert wait.done()
         return wait.exception()
 
-    assert isinstance(asyncio.run(scenario()), ClarusTimeoutError)
+    return asyncio.run(scenario())
+
+
+@whatever_hangs
+@pytest.mark.parametrize("timeout", [-60.0, 0.0, 1.0, 3.0])
+def test_in_the_triggerer(
+    clarus: Sandbox, monkeypatch: pytest.MonkeyPatch, hang: Callable[..., None], timeout: float
+) -> None:
+    (document_id,) = clarus.add_documents(1, NEVER)
+    hang(clarus, monkeypatch)
+    assert isinstance(ended_in_time(document_id, timeout), ClarusTimeoutError)
+
+
+def test_in_the_triggerer_after_signs_of_life(clarus: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are given by the timer that keeps the deadline."""
+    monkeypatch.setattr(_waiter, "HEARTBEAT", 0.2)
+    (document_id,) = clarus.add_documents(1, NEVER)
+    server(clarus, monkeypatch)
+    assert isinstance(ended_in_time(document_id, 1.0), ClarusTimeoutError)
 
 
 def test_of_one_tenant_in_the_triggerer(clarus_default: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:

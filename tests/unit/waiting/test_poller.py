@@ -1,81 +1,51 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who wakes the shared poller, which sleeps until somebody is due."""
+"""What it costs to wait."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import contextvars
+import time
+import tracemalloc
 
 import pytest
 
-from airflow_provider_clarus.http.limit import Limit
-from airflow_provider_clarus.waiting._slots import Request
-from airflow_provider_clarus.waiting.poller import Poller
-from tests.unit.waiting.waiters import waiter
+from airflow_provider_clarus.waiting import _waiter, poller
+
+WAITS = 500
+#: Bytes for each, its task included. With the trigger's own, 10,000 have to fit into 50 MB.
+MOST = 3_000
 
 
-@pytest.fixture
-def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Each time that a poller looks whether somebody is due: in an hour, it finds."""
-    looks: list[int] = []
+def test_a_wait_takes_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_waiter, "FIRST_LOOK", 600.0)  # Nothing is asked before.
+    now = time.time()
 
-    def look(poller: Any) -> float:
-        looks.append(len(looks))
-        return float(poller._loop.time() + 3600)
-
-    monkeypatch.setattr(Poller, "_start_what_is_due", look)
-    return looks
-
-
-async def turns() -> None:
-    """Let all that is ready to run, run."""
-    for _ in range(20):
+    async def start(ids: range) -> list[asyncio.Task[object]]:
+        tasks = []
+        for document_id in ids:
+            wait = poller.wait_for(
+                document_id,
+                clarus_conn_id="clarus_default",
+                subdomain="acme",
+                interval=5.0,
+                since=now,
+                deadline=now + 3600,
+            )
+            tasks.append(contextvars.Context().run(asyncio.get_running_loop().create_task, wait))
         await asyncio.sleep(0)
+        return tasks
 
+    async def scenario() -> float:
+        tasks = await start(range(1, WAITS + 1))  # What is made once, for all of them, is there then.
+        tracemalloc.start()
+        try:
+            tasks += await start(range(WAITS + 1, 2 * WAITS + 1))
+            return tracemalloc.get_traced_memory()[0] / WAITS
+        finally:
+            tracemalloc.stop()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
-def test_who_comes_while_it_sleeps_wakes_it(looks: list[int]) -> None:
-    async def scenario() -> None:
-        poller = Poller.of("clarus_default")
-        poller.add(waiter(1, 1000.0), None)
-        await turns()
-        assert looks == [0]
-        await turns()
-        assert looks == [0]
-        poller.add(waiter(2, 1000.0), None)
-        await turns()
-        assert looks == [0, 1]
-
-    asyncio.run(scenario())
-
-
-def test_a_deadline_wakes_it(looks: list[int]) -> None:
-    async def scenario() -> None:
-        poller = Poller.of("clarus_default")
-        one = waiter(1, 1000.0)
-        tenant = poller.add(one, None)
-        await turns()
-        assert looks == [0]
-        tenant._hurry(tenant.queue.wanted[1])
-        await turns()
-        assert looks == [0, 1]
-        assert tenant.queue.has_urgent
-
-    asyncio.run(scenario())
-
-
-def test_who_gives_up_ends_the_request_that_nobody_else_waits_for(looks: list[int]) -> None:
-    async def scenario() -> None:
-        poller = Poller.of("clarus_default")
-        one, other = waiter(1), waiter(1)
-        tenant = poller.add(one, None)
-        poller.add(other, None)
-        wanted = [tenant.queue.wanted[1]]
-        request = Request(tenant, wanted, 0.0, Limit(3600), suspect=False, patience=1.0)
-        poller._slots.running.add(request)
-        poller.remove(one, tenant)
-        assert not request.is_cut
-        poller.remove(other, tenant)
-        assert request.is_cut
-        assert not request.limit.left
-
-    asyncio.run(scenario())
+    assert asyncio.run(scenario()) < MOST
