@@ -18,6 +18,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": "ClarusWMS",
                 "external-doc-url": "https://clarus-api.com",
+                "how-to-guide": ["/docs/connection.md", "/docs/dags.md", "/docs/landing.md"],
                 "tags": ["service"],
             }
         ],
@@ -29,25 +30,23 @@ def get_provider_info() -> dict[str, Any]:
                 **declared(),
             }
         ],
-        # The second is there on Airflow 3.0 and later.
-        "triggers": [
+        "hooks": _modules("hooks.clarus"),
+        "operators": _modules("operators.document", "operators.report"),
+        "sensors": _modules("sensors.document"),
+        "transfers": [
             {
-                "integration-name": "ClarusWMS",
-                "python-modules": [
-                    "airflow_provider_clarus.triggers.document",
-                    "airflow_provider_clarus.triggers.documents",
-                ],
+                "source-integration-name": "ClarusWMS",
+                "target-integration-name": "Common IO",
+                "how-to-guide": "/docs/landing.md",
+                "python-module": "airflow_provider_clarus.transfers.clarus_to_object_storage",
             }
         ],
+        # The second is there on Airflow 3.0 and later.
+        "triggers": _modules("triggers.document", "triggers.documents"),
         # Read by Airflow 3.2 and later; others have `python -m airflow_provider_clarus`.
         "cli": ["airflow_provider_clarus.cli.definition.get_clarus_cli_commands"],
         # Taken by Airflow 3.4 and later; the policy itself works from 3.3 on.
-        "retry-policies": [
-            {
-                "integration-name": "ClarusWMS",
-                "python-modules": ["airflow_provider_clarus.retry_policy"],
-            }
-        ],
+        "retry-policies": _modules("retry_policy"),
         "extra-links": ["airflow_provider_clarus.landing.link.LandedObjectLink"],
         "config": {
             "clarus": {
@@ -75,3 +74,8 @@ def get_provider_info() -> dict[str, Any]:
             }
         },
     }
+
+
+def _modules(*names: str) -> list[dict[str, Any]]:
+    modules = [f"airflow_provider_clarus.{name}" for name in names]
+    return [{"integration-name": "ClarusWMS", "python-modules": modules}]

@@ -8,11 +8,13 @@ from typing import Any
 
 import jsonschema
 import pytest
+from airflow.providers.common.compat.sdk import BaseHook, BaseOperator, BaseSensorOperator
 from airflow.providers_manager import ProvidersManager
 from airflow.triggers import base
 
 from airflow_provider_clarus.get_provider_info import get_provider_info
 from airflow_provider_clarus.hooks.clarus import ClarusHook
+from tests import readme
 
 
 def schema(name: str) -> Any:
@@ -70,6 +72,46 @@ def test_the_triggers_are_those_of_this_airflow() -> None:
                 import_module(name)
         else:
             assert any(issubclass(item, base.BaseTrigger) for item in _classes(import_module(name)))
+
+
+@pytest.mark.parametrize(
+    ("part", "room", "base_class"),
+    [
+        ("hooks", "hooks", BaseHook),
+        ("operators", "operators", BaseOperator),
+        ("sensors", "sensors", BaseSensorOperator),
+    ],
+)
+def test_every_module_with_a_class_for_dags_is_named(part: str, room: str, base_class: type) -> None:
+    [entry] = get_provider_info()[part]
+    package = import_module(f"airflow_provider_clarus.{room}")
+    modules = {f"{package.__name__}.{name}" for name in package.__all__}
+    assert set(entry["python-modules"]) == {
+        name
+        for name in modules
+        if any(issubclass(item, base_class) for item in _classes(import_module(name)))
+    }
+
+
+def test_every_transfer_is_named_and_leads_from_and_to_what_airflow_knows(manager: ProvidersManager) -> None:
+    transfers = get_provider_info()["transfers"]
+    package = import_module("airflow_provider_clarus.transfers")
+    named = [entry["python-module"] for entry in transfers]
+    assert named == [f"{package.__name__}.{name}" for name in package.__all__]
+    known = {
+        integration["integration-name"]
+        for provider in manager.providers.values()
+        for integration in provider.data.get("integrations", ())
+    }
+    for entry in transfers:
+        assert {entry["source-integration-name"], entry["target-integration-name"]} <= known
+
+
+def test_every_guide_is_a_page() -> None:
+    info = get_provider_info()
+    guides = [guide for integration in info["integrations"] for guide in integration["how-to-guide"]]
+    for guide in [*guides, *(entry["how-to-guide"] for entry in info["transfers"])]:
+        assert guide.removeprefix("/docs/") in readme.PAGES
 
 
 def _classes(module: Any) -> list[type]:
