@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
 
@@ -26,8 +25,8 @@ def tenant(name: str) -> Tenant:
 
 
 @pytest.fixture
-def tenants() -> Iterator[list[Tenant]]:
-    yield [tenant(name) for name in ("acme", "globex", "initech")]
+def tenants() -> list[Tenant]:
+    return [tenant(name) for name in ("acme", "globex", "initech")]
 
 
 def begin(slots: Slots, whose: Tenant, at: float, *, suspect: bool = False) -> Request:
@@ -81,7 +80,7 @@ def test_what_keeps_another_tenant_waiting_is_cut_off_the_oldest_first(tenants: 
     slots.over(begin(slots, ours, 0.0), 0.1, answered=True)
     own, young, old = begin(slots, ours, 0.0), begin(slots, theirs, 0.5), begin(slots, others, 0.2)
     assert slots.overtake(ours, 1.1) == pytest.approx(1.2)
-    assert not (own.is_cut or young.is_cut or old.is_cut)
+    assert (own.is_cut, young.is_cut, old.is_cut) == (False, False, False)
     assert slots.overtake(ours, 1.6) == pytest.approx(1.6 + LEAST_PATIENCE)
     assert (own.is_cut, young.is_cut, old.is_cut) == (False, False, True)
     assert old.limit.left == 0

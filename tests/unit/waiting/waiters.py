@@ -12,12 +12,12 @@ from collections.abc import Callable, Coroutine
 from airflow_provider_clarus.waiting._waiter import Waiter
 
 
-def in_a_loop(test: Callable[[], Coroutine[object, object, None]]) -> Callable[[], None]:
+def in_a_loop(test: Callable[..., Coroutine[object, object, None]]) -> Callable[..., None]:
     """Run a test in an event loop of its own, as waiters need one."""
 
     @functools.wraps(test)
-    def run() -> None:
-        asyncio.run(test())
+    def run(**arguments: object) -> None:
+        asyncio.run(test(**arguments))
 
     return run
 
