@@ -24,6 +24,9 @@ try:
 except ImportError:
     from airflow.models.dagbag import DagBag
 
+# What a process of its own finds out serves all tests here, and so do the DAGs that Airflow reads.
+pytestmark = pytest.mark.xdist_group("examples")
+
 CHECKING = next(path for path in EXAMPLES if path.stem == "clarus_stock_check")
 
 # What each file adds to what any DAG file with a timetable has loaded.

@@ -10,6 +10,9 @@ import sys
 import pytest
 from airflow.triggers import base
 
+# What a process of its own finds out serves all tests here.
+pytestmark = pytest.mark.xdist_group("imports")
+
 MODULES = [
     f"airflow_provider_clarus.{name}"
     for name in (

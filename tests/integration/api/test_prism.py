@@ -21,7 +21,7 @@ from tests.npm import UnavailableError, installed
 
 from ..conftest import Connect
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("prism")]
 
 PRISM = "@stoplight/prism-cli@5.14.2"
 

@@ -23,6 +23,9 @@ from tests.integration.tasks import context, run
 from .proxy import Reply, StoreProxy
 from .stores import Store, StoreUnavailableError, moto
 
+# One server for all tests here.
+pytestmark = pytest.mark.xdist_group("tasks")
+
 ROOT = "s3://moto@landing"
 
 
