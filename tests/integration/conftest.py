@@ -21,6 +21,7 @@ from airflow_provider_clarus.http import retries
 from airflow_provider_clarus.landing import document as landing_document
 from airflow_provider_clarus.policy import patience
 from airflow_provider_clarus.sandbox.server import Sandbox
+from airflow_provider_clarus.variables import settle
 from airflow_provider_clarus.waiting import _reader, _tenant, _waiter, poller, watch
 from airflow_provider_clarus.waiting import wait as waiting_wait
 
@@ -50,6 +51,12 @@ def client(connect: Connect) -> ClarusClient:
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the client's pauses between its tries; the unit tests measure them."""
     monkeypatch.setattr("tenacity.nap.time", SimpleNamespace(sleep=lambda seconds: None))
+
+
+@pytest.fixture(autouse=True)
+def _short_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a test that waits in its worker look more often than a DAG may."""
+    monkeypatch.setattr(settle, "SHORTEST_INTERVAL", 0.05)
 
 
 @pytest.fixture

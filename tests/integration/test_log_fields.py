@@ -46,7 +46,7 @@ def lines() -> Iterator[Lines]:
 
 def transfer(folder: Path, **arguments: Any) -> ClarusReportToObjectStorageOperator:
     return ClarusReportToObjectStorageOperator(
-        task_id="land", report_id=7, destination=f"file://{folder}/a.csv", poll_interval=1, **arguments
+        task_id="land", report_id=7, destination=f"file://{folder}/a.csv", poll_interval=0.1, **arguments
     )
 
 

@@ -66,7 +66,7 @@ def received(monkeypatch: pytest.MonkeyPatch) -> Iterator[Received]:
 
 
 def transfer(folder: Path, **arguments: Any) -> ClarusReportToObjectStorageOperator:
-    defaults = {"report_id": 7, "poll_interval": 1, "timeout": 30, "deferrable": False}
+    defaults = {"report_id": 7, "poll_interval": 0.1, "timeout": 30, "deferrable": False}
     return ClarusReportToObjectStorageOperator(
         task_id="land", destination=f"file://{folder}/a.csv", **(defaults | arguments)
     )
@@ -134,9 +134,9 @@ def test_each_timer_says_how_it_ended(clarus_default: Sandbox, tmp_path: Path, r
 def test_a_sensor_is_timed_where_it_waits(clarus_default: Sandbox, received: Received) -> None:
     [document_id] = clarus_default.add_documents(1, 7)
     clarus_default.documents[document_id].seconds = 0
-    ClarusDocumentSensor(task_id="wait", document_id=document_id, poke_interval=1, deferrable=False).execute(
-        context()
-    )
+    ClarusDocumentSensor(
+        task_id="wait", document_id=document_id, poke_interval=0.1, deferrable=False
+    ).execute(context())
     found = received()
     assert len(found["clarus.wait,tenant=acme,outcome=ok"]) == 1
     assert len(found["clarus.wait.polls,tenant=acme"]) == 1

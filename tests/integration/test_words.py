@@ -24,7 +24,7 @@ def transfer(folder: Path, **arguments: Any) -> ClarusReportToObjectStorageOpera
         task_id="land",
         report_id=7,
         destination=f"file://{folder}/stock.csv",
-        **({"deferrable": False, "poll_interval": 1} | arguments),
+        **({"deferrable": False, "poll_interval": 0.1} | arguments),
     )
 
 

@@ -48,7 +48,7 @@ def make(store: Store, clarus_default: Sandbox) -> Callable[..., ClarusReportToO
     clarus_default.add_report(Report(7, seconds=0))
 
     def make(destination: str, **arguments: Any) -> ClarusReportToObjectStorageOperator:
-        defaults = {"report_id": 7, "poll_interval": 1, "deferrable": False}
+        defaults = {"report_id": 7, "poll_interval": 0.1, "deferrable": False}
         return ClarusReportToObjectStorageOperator(
             task_id="land", destination=destination, **(defaults | arguments)
         )

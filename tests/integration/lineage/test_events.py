@@ -36,7 +36,7 @@ WINDOW = {"date_from": "2024-03-30T00:00:00+00:00", "date_to": "2024-03-30T23:59
 
 
 def transfer(destination: str, **arguments: Any) -> ClarusReportToObjectStorageOperator:
-    defaults = {"report_id": 7, "poll_interval": 1, "timeout": 20, "deferrable": False}
+    defaults = {"report_id": 7, "poll_interval": 0.1, "timeout": 20, "deferrable": False}
     return ClarusReportToObjectStorageOperator(
         task_id="land", destination=destination, **(defaults | arguments)
     )
@@ -117,7 +117,7 @@ def test_generating_leads_from_the_report_to_its_document(
 
     def make() -> Any:
         return ClarusGenerateReportOperator(
-            task_id="generate", wait_for_completion=True, deferrable=deferrable, poll_interval=1, **report
+            task_id="generate", wait_for_completion=True, deferrable=deferrable, poll_interval=0.1, **report
         )
 
     if deferrable:

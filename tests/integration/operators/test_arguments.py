@@ -313,6 +313,11 @@ def land_document(hook: Any, document_id: int, document: Any, landing: Landing, 
     return {"uri": landing.destination, "file_name": "x.csv"}
 
 
+@pytest.fixture(autouse=True)
+def _short_intervals() -> None:
+    """Leave them as DAGs have them."""
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sandbox, Path]]:
     """Two connections to two tenants of one Clarus: document 1 is available, and no report ever ends."""

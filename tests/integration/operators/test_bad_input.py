@@ -47,7 +47,7 @@ def generate(**arguments: Any) -> Any:
 
 
 def wait(**arguments: Any) -> Any:
-    return ClarusDocumentSensor(task_id="t", **({"document_id": 1} | arguments))
+    return ClarusDocumentSensor(task_id="t", **({"document_id": 1, "poke_interval": 0.6} | arguments))
 
 
 def download(**arguments: Any) -> Any:

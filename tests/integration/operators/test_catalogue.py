@@ -47,7 +47,11 @@ def execute(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
             task: Any = ClarusGenerateReportOperator(task_id="t", deferrable=False, **arguments)
         else:
             task = ClarusReportToObjectStorageOperator(
-                task_id="t", destination=f"file://{tmp_path}/", deferrable=False, poll_interval=1, **arguments
+                task_id="t",
+                destination=f"file://{tmp_path}/",
+                deferrable=False,
+                poll_interval=0.1,
+                **arguments,
             )
         return task.execute(context(**(values or {})))
 

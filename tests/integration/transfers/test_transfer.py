@@ -121,8 +121,10 @@ def test_operators_that_have_run_can_be_copied_and_pickled(clarus_default: Sandb
     """As listeners and lineage do."""
     landing: dict[str, Any] = {"destination": f"file://{tmp_path}/", "if_exists": "skip"}
     for used in (
-        ClarusGenerateReportOperator(task_id="generate", report_id=7, wait_for_completion=True),
-        ClarusReportToObjectStorageOperator(task_id="land", report_id=7, poll_interval=1, **landing),
+        ClarusGenerateReportOperator(
+            task_id="generate", report_id=7, wait_for_completion=True, poll_interval=0.1
+        ),
+        ClarusReportToObjectStorageOperator(task_id="land", report_id=7, poll_interval=0.1, **landing),
         ClarusDownloadDocumentOperator(task_id="download", document_id=1, **landing),
         ClarusDownloadDocumentOperator(task_id="again", document_id=1, **landing),
     ):

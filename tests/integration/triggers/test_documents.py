@@ -40,7 +40,6 @@ def _quick(hurry: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "LONGEST_REST", 0.3)
     monkeypatch.setattr(stream, "PAUSE_PER_PAGE", 0.0)
     monkeypatch.setattr(ledger, "GRACE", 0.5)
-    monkeypatch.setattr("airflow_provider_clarus.variables.settle.SHORTEST_INTERVAL", 0.05)
 
 
 @pytest.fixture

@@ -28,7 +28,6 @@ READY, NEVER = 7, 8
 def _quick(hurry: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "FIRST_REST", 0.05)
     monkeypatch.setattr(ledger, "GRACE", 0.5)
-    monkeypatch.setattr("airflow_provider_clarus.variables.settle.SHORTEST_INTERVAL", 0.05)
 
 
 @pytest.fixture
