@@ -115,6 +115,44 @@ def test_it_runs_from_the_wheel_in_an_empty_folder(installed: Path, tmp_path: Pa
     assert [path.name for path in tmp_path.iterdir()] == [".demo"]
 
 
+def test_a_users_own_test_runs_as_its_page_shows_it(installed: Path, tmp_path: Path) -> None:
+    """In a project with nothing but the wheel, what it requires, and pytest."""
+    [install] = [line for line in readme.blocks("bash", "Test your DAGs") if line.startswith("pip ")]
+    _run(installed, "-m", *shlex.split(install), "-q", "-c", CONSTRAINTS)
+    shown = readme.section("In ten lines")
+    names = re.findall(r"`((?:dags|tests)/\w+\.py)`:$", shown, re.MULTILINE)
+    codes = [*readme.blocks("python", "In ten lines"), *readme.blocks("python", "Failures and time")]
+    for name, code in zip([*names, "tests/test_failures.py"], codes, strict=True):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(code)
+    [commands] = readme.blocks("bash", "In ten lines")
+
+    path = f"{installed.parent}:{os.environ['PATH']}"
+    said = _run("bash", "-euc", commands, cwd=tmp_path, PATH=path).stdout
+
+    assert re.search(r"^=+ 4 passed\b.* in ", said, re.MULTILINE), said
+    assert (tmp_path / ".airflow" / "airflow.db").exists()
+
+
+TELL_LINKS = """
+import re
+from importlib.metadata import distribution
+
+told = distribution("airflow-provider-clarus").metadata
+print(told["Author"], told.get_all("Project-URL"))
+text = told.get_payload() or told["Description"]
+assert "# ClarusWMS for Apache Airflow" in text
+print(*re.findall(r"]\\(([^)]+)\\)", text))
+"""
+
+
+def test_the_readme_on_an_index_has_no_link_into_the_repository(installed: Path, tmp_path: Path) -> None:
+    who, links = _run(installed, "-c", TELL_LINKS, cwd=tmp_path).stdout.splitlines()
+    assert "maintainers" in who
+    assert "https://clarus-api.com" in who
+    assert [link for link in links.split() if not link.startswith("https://")] == []
+
+
 LIST_BUNDLES = """
 import json
 from airflow.dag_processing.bundles.manager import DagBundlesManager
