@@ -28,7 +28,7 @@ FIRST_LOOK = 0
 class Made:
     """A document of the model. Times are in seconds from the first look on.
 
-    :param lag: seconds for which the replica does not show it
+    :param lag: seconds for which the replica does not show it, if it was made after the first look
     :param making: seconds until it has finished
     """
 
@@ -39,7 +39,7 @@ class Made:
 
     @property
     def shown(self) -> int:
-        return self.made + (self.lag if self.made >= FIRST_LOOK else 0)
+        return self.made + (self.lag if self.made > FIRST_LOOK else 0)
 
     @property
     def finished(self) -> int:
@@ -153,10 +153,12 @@ def test_none_is_lost_and_what_comes_twice_was_killed_over(
     now = FIRST_LOOK
     while not watch.round(now):
         watch.member = watch.fresh()  # Until something is kept, the first look is yet to come.
-    while now < 400 + GRACE + 900 + (ROUNDS + 3) * interval + GRACE:
+    quiet_since = 400 + GRACE + 900  # Nothing finishes any more, and nobody is killed.
+    while now < quiet_since + (ROUNDS + 3) * interval + GRACE:
         now += interval
         if not watch.round(now):
             watch.member = watch.fresh()
+            quiet_since = max(quiet_since, now)
     expected = {
         number
         for number, one in enumerate(clarus.documents, 1)
