@@ -20,6 +20,7 @@ from airflow_provider_clarus.triggers import document
 from airflow_provider_clarus.triggers.document import ClarusDocumentTrigger
 from airflow_provider_clarus.triggers.event import document_of, settled_of
 from airflow_provider_clarus.triggers.event import event_of as told
+from airflow_provider_clarus.waiting import watch
 from tests.integration.tasks import event_of, restored
 
 ERRORS = [item for name, item in vars(exceptions).items() if name.startswith("Clarus")]
@@ -73,7 +74,8 @@ def test_its_event_is_the_error_that_ended_the_wait(
 
 
 @pytest.mark.usefixtures("hurry")
-def test_a_missing_connection_is_an_event_too() -> None:
+def test_a_missing_connection_is_an_event_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "LAST_LOOK", 0.5)
     event = event_of(trigger(1, clarus_conn_id="warehouse", timeout=1))
     assert event["error"]["kind"] == "timeout"
     assert "'warehouse'" in event["error"]["message"]

@@ -119,7 +119,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.usefixtures("at_once")
+@pytest.mark.usefixtures("at_once", "no_pauses")
 @pytest.mark.parametrize("url", [*REFUSED, None, 5, {"https": "//example.com"}, ["https://example.com"]])
 def test_an_address_at_which_no_file_can_be_is_refused(
     clarus_default: Sandbox, document: int, tmp_path: Path, url: Any
@@ -132,7 +132,7 @@ def test_an_address_at_which_no_file_can_be_is_refused(
     assert clarus_default.count("file") == 0
 
 
-@pytest.mark.usefixtures("at_once")
+@pytest.mark.usefixtures("at_once", "no_pauses")
 @pytest.mark.parametrize("url", [url for url in REFUSED if "://" in url and "\n" not in url])
 def test_so_is_a_redirect_of_the_storage_to_one(
     clarus_default: Sandbox, document: int, tmp_path: Path, url: str

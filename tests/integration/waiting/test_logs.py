@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import logging
 import re
@@ -13,7 +14,7 @@ from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.sandbox.faults import Fault
 from airflow_provider_clarus.sandbox.server import Sandbox
 from airflow_provider_clarus.waiting import _waiter
-from tests.integration.waiting.waits import NEVER, outcomes, wait_for
+from tests.integration.waiting.waits import NEVER, outcomes, until, wait_for
 
 
 def test_the_poller_keeps_out_of_its_waiters_logs_and_each_waiter_logs_into_its_own(clarus: Sandbox) -> None:
@@ -73,7 +74,14 @@ def test_who_waits_hears_when_trouble_begins_and_when_it_ends(
     caplog.set_level(logging.INFO, "airflow_provider_clarus.waiting")
     (document_id,) = clarus.add_documents(1, NEVER)
     clarus.inject(Fault("graphql", status=503, times=1))
-    outcomes(wait_for(document_id, timeout=8))
+
+    async def scenario() -> None:
+        waiting = asyncio.ensure_future(wait_for(document_id))
+        await until(lambda: "Clarus answers again" in caplog.text)
+        clarus.documents[document_id].seconds = 0
+        await waiting
+
+    asyncio.run(scenario())
     begins, ends = (
         [number for number, line in enumerate(caplog.messages) if words in line]
         for words in ("the wait goes on until its deadline", "Clarus answers again for tenant 'acme'.")

@@ -41,7 +41,7 @@ def test_a_poisoned_document_hurts_no_other_and_is_asked_for_alone_from_then_on(
 def test_a_document_that_breaks_the_server_does_not_stop_the_others(clarus: Sandbox) -> None:
     poison, *healthy = clarus.add_documents(8, 7)
     clarus.inject(Fault("graphql", status=500, document_id=poison))
-    timeout, *documents = outcomes(wait_for(poison, timeout=2), *map(wait_for, healthy))
+    timeout, *documents = outcomes(wait_for(poison, timeout=4), *map(wait_for, healthy))
     assert kinds(documents) == [Document] * 7
     assert isinstance(timeout, ClarusTimeoutError)
     assert "500" in str(timeout)
@@ -65,13 +65,13 @@ def test_those_who_met_a_poisoned_document_have_their_turn_where_others_are_alwa
 
     async def scenario() -> list[Any]:
         always_due = [asyncio.ensure_future(wait_for(number, interval=0.1, timeout=60)) for number in others]
-        waits = [wait_for(number, interval=0.1, timeout=15) for number in [poison, *innocent]]
+        poisoned = asyncio.ensure_future(wait_for(poison, interval=0.1, timeout=60))
+        waits = [wait_for(number, interval=0.1, timeout=15) for number in innocent]
         results = await asyncio.gather(*waits, return_exceptions=True)
-        for wait in always_due:
+        assert not poisoned.done()
+        for wait in [poisoned, *always_due]:
             wait.cancel()
-        await asyncio.wait(always_due)
+        await asyncio.wait([poisoned, *always_due])
         return results
 
-    timeout, *documents = asyncio.run(scenario())
-    assert isinstance(timeout, ClarusTimeoutError)
-    assert kinds(documents) == [Document] * 19
+    assert kinds(asyncio.run(scenario())) == [Document] * 19
