@@ -26,7 +26,7 @@ def test_a_poisoned_document_hurts_no_other_and_is_asked_for_alone_from_then_on(
         healthy = [document_id for document_id in ids if document_id != poison]
         waits = asyncio.gather(*map(wait_for, healthy))
         with pytest.raises(ClarusTimeoutError, match=f"Document {poison} could not be read"):
-            await wait_for(poison, timeout=2)
+            await wait_for(poison, timeout=4)
         clarus.requests.clear()
         with pytest.raises(ClarusTimeoutError, match=f"Document {poison} could not be read"):
             await wait_for(poison, timeout=1)
