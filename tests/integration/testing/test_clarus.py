@@ -175,7 +175,7 @@ def test_hours_of_waiting_take_no_time(
     generate(wait_for_completion=True, poll_interval=600, timeout=4 * 3600, deferrable=False)
     assert 3 * 3600 <= clarus_sandbox.clock.time() - began < 4 * 3600
     clarus_sandbox.report(7, seconds=math.inf)
-    with pytest.raises(ClarusTimeoutError, match="after 14400 s"):
+    with pytest.raises(ClarusTimeoutError, match=r"after 144\d\d s"):
         generate(wait_for_completion=True, poll_interval=600, timeout=4 * 3600, deferrable=False)
 
 
