@@ -16,7 +16,6 @@ import logging
 import math
 import time
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
 
 from airflow_provider_clarus import metrics
@@ -185,8 +184,12 @@ class Poller:
                 await asyncio.sleep(AFTER_A_BREAK)
             if wake_at is None:
                 return
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), max(0.0, min(wake_at - self._loop.time(), LINGER)))
+            # Not wait_for, as above: the end of an event loop, which cancels, would take LINGER.
+            alarm = self._loop.call_at(min(wake_at, self._loop.time() + LINGER), self._woken.set)
+            try:
+                await self._woken.wait()
+            finally:
+                alarm.cancel()
 
     def _start_what_is_due(self) -> float | None:
         """Start requests, as many as there is room for; return when to look again, ``None`` at the end."""

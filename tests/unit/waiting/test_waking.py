@@ -48,6 +48,23 @@ def test_who_comes_while_it_sleeps_wakes_it(looks: list[int]) -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("later", range(6))
+def test_a_loop_that_ends_just_after_it_was_woken_ends_it(looks: list[int], later: int) -> None:
+    """As ``dag.test()`` ends its loop with the event of the one trigger in it."""
+
+    async def scenario() -> None:
+        poller = Poller.of("clarus_default")
+        await turns()
+        poller._woken.set()
+        for _ in range(later):
+            await asyncio.sleep(0)
+        poller._task.cancel()
+        await asyncio.wait({poller._task}, timeout=5)
+        assert poller._task.cancelled()
+
+    asyncio.run(scenario())
+
+
 def test_a_deadline_wakes_it(looks: list[int]) -> None:
     async def scenario() -> None:
         poller = Poller.of("clarus_default")
