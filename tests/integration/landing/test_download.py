@@ -27,7 +27,7 @@ from airflow_provider_clarus.exceptions import (
     ClarusTransientError,
 )
 from airflow_provider_clarus.landing import _download as download_module
-from airflow_provider_clarus.landing._download import ABSENCES, LONGEST_WAIT, Download
+from airflow_provider_clarus.landing._download import ABSENCES, BREAKS, LONGEST_WAIT, Download
 from airflow_provider_clarus.landing._pages import Announced
 from airflow_provider_clarus.landing._source import ObjectChangedError
 from airflow_provider_clarus.sandbox.faults import Fault
@@ -123,6 +123,37 @@ def test_a_stream_cut_anywhere_is_whole_in_the_end(
     assert download(file.get_url) == file.content
 
 
+def broken_every(size: int) -> list[Answer]:
+    """Answers that end after so many bytes, whatever they have announced."""
+
+    def headers(start: int) -> dict[str, str]:
+        span = {"Content-Range": f"bytes {start}-{len(BODY) - 1}/{len(BODY)}"} if start else {}
+        return {"ETag": '"v-1"', "Content-Length": str(len(BODY) - start), "Connection": "close", **span}
+
+    return [
+        Answer(206 if start else 200, BODY[start : start + size], headers(start), length=False)
+        for start in range(0, len(BODY), size)
+    ]
+
+
+def test_a_download_that_makes_progress_outlives_any_number_of_breaks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(download_module, "PROGRESS", 200)
+    with Origin(BODY, *broken_every(200)) as origin:
+        assert download(origin) == BODY
+    assert len(origin.requests) > 3 * BREAKS
+
+
+def test_a_download_that_makes_hardly_any_progress_is_given_up() -> None:
+    with (
+        Origin(BODY, *broken_every(200)) as origin,
+        pytest.raises(ClarusTransientError, match=f"broke {BREAKS + 1} times in a row, at last at byte 1600"),
+    ):
+        download(origin)
+    assert len(origin.requests) == BREAKS + 1
+
+
 @pytest.mark.parametrize("at", [0, 100, None])
 def test_a_body_without_a_length_is_read_on_until_the_storage_says_it_is_all(at: int | None) -> None:
     with Origin(BODY, unsaid(at, ETag='"v-1"')) as origin:
@@ -173,6 +204,14 @@ def test_an_expired_url_is_asked_for_again(expired: Answer) -> None:
     with Origin(BODY, cut(100), expired) as origin:
         assert download(lambda: asked.append(1) or origin.url) == BODY  # type: ignore[func-returns-value]
     assert len(asked) == 2
+
+
+def test_a_url_that_expires_now_and_then_is_asked_for_again_each_time() -> None:
+    asked = []
+    expired = Answer(403, DENIED)
+    with Origin(BODY, *[one for part in broken_every(2000) for one in (expired, part)]) as origin:
+        assert download(lambda: asked.append(1) or origin.url) == BODY  # type: ignore[func-returns-value]
+    assert len(asked) == 4
 
 
 def test_a_new_url_that_is_refused_too_ends_it() -> None:
