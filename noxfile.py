@@ -60,6 +60,13 @@ def tests_lowest(session: nox.Session) -> None:
     session.run("pytest", "-n", "2", *(session.posargs or ["tests/unit", "tests/integration"]))
 
 
+@nox.session(python="3.11")
+def mutants(session: nox.Session) -> None:
+    """Break the package in a hundred places, one at a time: a test notices each. Some: -- waiting/ ledger."""
+    session.install("-e", ".[test]", *PINNED)
+    session.run("python", "-m", "tests.mutants", *session.posargs)
+
+
 def _tests_on(line: str) -> None:
     python, versions = LINES[line]
 

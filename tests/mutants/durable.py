@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Faults in what a retry knows."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant
+
+MUTANTS = (
+    Mutant(
+        "a cleared task adopts its document",
+        "durable.py",
+        'kept if kept.get("max_tries") == self._max_tries else {}',
+        "kept",
+        "integration/test_durable.py::test_a_cleared_task_generates_anew",
+    ),
+    Mutant(
+        "a retry adopts the document of another request",
+        "durable.py",
+        'return self._kept["id"] if self._kept.get("request") == self._request else None',
+        'return self._kept["id"]',
+        "integration/test_durable.py::test_another_request_is_generated_anew",
+    ),
+    Mutant(
+        "nothing is written down before a report is asked for",
+        "durable.py",
+        '        self._keep({"doubts": [*self._doubts.kept, doubt]}, before=True)\n',
+        "",
+        "integration/test_durable.py::test_what_cannot_be_written_down_first_is_not_generated",
+    ),
+    Mutant(
+        "a document that has just been queued is gone",
+        "durable.py",
+        'if document is None and time.time() - self._kept["queued_at"] < MISSING_GRACE:',
+        "if False:",
+        "integration/test_durable.py::test_a_document_that_the_replica_does_not_show_yet_is_adopted",
+    ),
+    Mutant(
+        "a doubt is forgotten",
+        "durable.py",
+        'self._keep({"doubts": [*self._doubts.kept, doubt | {"error": short(error)}]})',
+        'self._keep({"doubts": []})',
+        "integration/test_durable.py::test_an_unknown_outcome_is_generated_again_by_a_retry_which_says_why",
+    ),
+)

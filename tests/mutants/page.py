@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page that lists the mutants: ``python -m tests.mutants --page`` writes it."""
+
+from __future__ import annotations
+
+from tests.mutants import MUTANTS
+from tests.mutants.mutant import ROOT, Mutant
+
+PAGE = ROOT / "docs" / "trust.md"
+
+HEAD = f"""# What the tests notice
+
+A test that passes whatever the code does is worth nothing. So the package is broken by hand, in
+{len(MUTANTS)} places, one at a time, and a test has to notice each: a pause that never grows, a cap that is
+gone, an event that is not waited for. Many of these faults were made by a reader who saw no test fail; each
+of them has one since.
+
+```bash
+nox -s mutants                          # all of them, each in a copy of the package
+nox -s mutants -- waiting/ ledger       # those with such a word in their name or file
+```
+
+The run fails where a fault is noticed by no test, and where the line that it breaks is no longer there: then
+the fault is to be made in the line that has taken its place, in `tests/mutants/`. A test that only hangs does
+not count, nor a file that cannot be imported.
+
+This is no measure of all tests: the places were chosen by people, where a slip would be costly and quiet.
+
+"""
+
+
+def page() -> str:
+    """Return the whole page."""
+    rooms: dict[str, list[Mutant]] = {}
+    for mutant in MUTANTS:
+        rooms.setdefault(mutant.file.partition("/")[0].removesuffix(".py"), []).append(mutant)
+    return HEAD + "\n".join(_room(room, mutants) for room, mutants in rooms.items())
+
+
+def _room(room: str, mutants: list[Mutant]) -> str:
+    lines = "".join(f"| {one.name} | {one.killed_by.rpartition('::')[2]} |\n" for one in mutants)
+    return f"## {room}\n\n| what is wrong | noticed by |\n|---|---|\n{lines}"

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Faults in whom the shared poller asks about, and when."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant
+
+MUTANTS = (
+    Mutant(
+        "the order of what is due is ignored",
+        "waiting/_queue.py",
+        "heapq.heappush(self._places, (due, next(self._numbers), wanted))",
+        "self._places.append((due, next(self._numbers), wanted))",
+        "unit/waiting/test_queue.py::test_those_who_are_due_first_are_asked_about_first",
+    ),
+    Mutant(
+        "a request is not filled up",
+        "waiting/_queue.py",
+        "while len(batch) < size and self.next_due() < math.inf:",
+        "while len(batch) < size and self.next_due() <= until:",
+        "unit/waiting/test_queue.py::test_a_request_is_filled_up_with_those_who_are_due_next",
+    ),
+    Mutant(
+        "who may not be looked at yet is asked about",
+        "waiting/_queue.py",
+        "if wanted.may_be_asked(now):",
+        "if True:",
+        "unit/waiting/test_queue.py::test_who_may_not_be_looked_at_yet_fills_up_no_request_and_keeps_its_place",
+    ),
+    Mutant(
+        "who was too early to be asked about loses its place",
+        "waiting/_queue.py",
+        ("        for entry in early:\n            heapq.heappush(self._places, entry)\n"),
+        "",
+        "unit/waiting/test_queue.py::test_who_may_not_be_looked_at_yet_fills_up_no_request_and_keeps_its_place",
+    ),
+    Mutant(
+        "a rest outlasts the last look",
+        "waiting/_queue.py",
+        "return min(max(due, self.rests_until), last_look)",
+        "return max(due, self.rests_until)",
+        "unit/waiting/test_queue.py::test_a_deadline_comes_before_all_others_and_before_any_rest",
+    ),
+    Mutant(
+        "a document that has recovered stays under suspicion",
+        "waiting/_queue.py",
+        "if self._suspects.pop(wanted.id, None):",
+        "if wanted.id in self._suspects:",
+        "unit/waiting/test_queue.py::test_a_suspect_that_is_answered_for_is_one_of_the_others_again",
+    ),
+    Mutant(
+        "a document that has recovered is remembered as alone",
+        "waiting/_queue.py",
+        "            self._alone.pop(wanted.id, None)\n",
+        "",
+        "unit/waiting/test_queue.py::test_whether_a_document_recovered_is_remembered_when_nobody_waits_for_it_any_more",
+    ),
+    Mutant(
+        "suspects are asked about by their numbers",
+        "waiting/_queue.py",
+        "and one.due <= now), key=_due",
+        "and one.due <= now), key=lambda one: one.id",
+        "unit/waiting/test_queue.py::test_suspects_are_asked_about_with_those_alike_the_longest_due_first",
+    ),
+    Mutant(
+        "all that ever spoilt a batch are remembered",
+        "waiting/_queue.py",
+        "if len(self._alone) > REMEMBERED:",
+        "if False:",
+        "unit/waiting/test_queue.py::test_so_many_are_remembered_and_no_more",
+    ),
+    Mutant(
+        "who comes does not wake the poller",
+        "waiting/poller.py",
+        ("        tenant.add(waiter)\n        self._woken.set()\n"),
+        "        tenant.add(waiter)\n",
+        "unit/waiting/test_waking.py::test_who_comes_while_it_sleeps_wakes_it",
+    ),
+    Mutant(
+        "a deadline does not wake the poller",
+        "waiting/_tenant.py",
+        ("        self.queue.hurry(self.queue.wanted[waiter.document_id])\n        self._wake()\n"),
+        "        self.queue.hurry(self.queue.wanted[waiter.document_id])\n",
+        "unit/waiting/test_waking.py::test_a_deadline_wakes_it",
+    ),
+    Mutant(
+        "a request goes on that nobody waits for",
+        "waiting/poller.py",
+        "if request.tenant is tenant and not request.is_wanted:",
+        "if False:",
+        "unit/waiting/test_waking.py::test_who_gives_up_ends_the_request_that_nobody_else_waits_for",
+    ),
+    Mutant(
+        "rests of a tenant never grow",
+        "waiting/_tenant.py",
+        "rest(self._failures, asked,",
+        "rest(1, asked,",
+        "unit/waiting/test_tenant.py::test_rests_grow_with_failures_in_a_row_up_to_the_longest",
+    ),
+    Mutant(
+        "rests of a document never grow",
+        "waiting/_tenant.py",
+        "            wanted.failures, error.retry_after or 0.0,",
+        "            1, error.retry_after or 0.0,",
+        "unit/waiting/test_tenant.py::test_one_that_fails_alone_rests_longer_each_time_until_it_is_answered_for",
+    ),
+    Mutant(
+        "failures of a tenant are not reset after success",
+        "waiting/_tenant.py",
+        ("        self._trouble.worked()\n        self._failures = 0\n"),
+        "        self._trouble.worked()\n",
+        "unit/waiting/test_tenant.py::test_an_answer_lets_them_begin_anew",
+    ),
+    Mutant(
+        "refusals of a tenant are not reset by success",
+        "waiting/_tenant.py",
+        ("        self._trouble.worked()\n        self._failures = 0\n"),
+        "        self._failures = 0\n",
+        "unit/waiting/test_tenant.py::test_a_refusal_that_stays_ends_all_waits_and_one_that_passes_none",
+    ),
+    Mutant(
+        "several that fail at once are as many failures",
+        "waiting/_tenant.py",
+        "if started < self._failed_at:",
+        "if False:",
+        "unit/waiting/test_tenant.py::test_several_that_fail_at_once_are_one_failure",
+    ),
+    Mutant(
+        "the check for an outage is skipped",
+        "waiting/_tenant.py",
+        "if spoilt and self._answered_at >= started:",
+        "if spoilt:",
+        "unit/waiting/test_tenant.py::test_whether_a_batch_is_at_fault_is_found_out_first",
+    ),
+    Mutant(
+        "an outage divides the batches that met it",
+        "waiting/_tenant.py",
+        (
+            "            if error is None:\n"
+            "                self._divide(batch, cause)\n"
+            "            else:\n"
+            "                self._release(batch)"
+        ),
+        "            self._divide(batch, cause)",
+        "unit/waiting/test_tenant.py::test_in_an_outage_no_batch_is_at_fault",
+    ),
+    Mutant(
+        "a server that is not there is a batch's fault",
+        "waiting/_tenant.py",
+        "            and error.status != 503  # It is not there, whatever it is asked.\n",
+        "",
+        "unit/waiting/test_tenant.py::test_what_says_not_now_is_no_batchs_fault",
+    ),
+    Mutant(
+        "a deadline does not keep to the server's Retry-After",
+        "waiting/_tenant.py",
+        "return max(start, self._told_to_wait_until)",
+        "return start",
+        "unit/waiting/test_tenant.py::test_a_server_that_says_for_how_long_is_left_alone_even_at_a_deadline",
+    ),
+    Mutant(
+        "this code's own error keeps a document waiting",
+        "waiting/_tenant.py",
+        "if trouble.failed(error, now).is_final or is_broken:",
+        "if trouble.failed(error, now).is_final:",
+        "unit/waiting/test_tenant.py::test_this_codes_own_error_at_one_document_ends_its_wait_when_it_stays",
+    ),
+    Mutant(
+        "who has had the last look waits on",
+        "waiting/_tenant.py",
+        "if waiter.last_look <= now:",
+        "if False:",
+        "unit/waiting/test_tenant.py::test_whose_last_look_fails_has_no_other",
+    ),
+    Mutant(
+        "suspects take all requests",
+        "waiting/_tenant.py",
+        "if len(self._spent) >= SUSPECTED_REQUESTS:",
+        "if False:",
+        "unit/waiting/test_tenant.py::test_suspects_spend_so_many_requests_and_leave_the_others_theirs",
+    ),
+    Mutant(
+        "a last look comes before it may be taken",
+        "waiting/_waiter.py",
+        "first = min(FIRST_LOOK, last)",
+        "first = FIRST_LOOK",
+        "unit/waiting/test_waiter.py::test_a_last_look_may_be_the_first",
+    ),
+    Mutant(
+        "an answer to others comes before a first look",
+        "waiting/_waiter.py",
+        "if self.is_over or now < self.not_before:",
+        "if self.is_over:",
+        "unit/waiting/test_waiter.py::test_an_answer_to_others_before_its_first_look_is_none",
+    ),
+    Mutant(
+        "the next look comes after the last",
+        "waiting/_waiter.py",
+        "self.due = min(now + jitter * pause(self.interval, now - self.since), self.last_look)",
+        "self.due = now + jitter * pause(self.interval, now - self.since)",
+        "unit/waiting/test_waiter.py::test_the_next_look_comes_after_a_pause_and_the_last_at_the_deadline",
+    ),
+    Mutant(
+        "a clock that was set back makes a wait longer",
+        "waiting/_waiter.py",
+        "left = min(deadline - epoch, deadline - since)",
+        "left = deadline - epoch",
+        "unit/waiting/test_waiter.py::test_a_clock_that_was_set_back_gives_a_wait_its_whole_time_again_and_no_more",
+    ),
+    Mutant(
+        "old documents are looked at as often as young ones",
+        "waiting/_waiter.py",
+        "return max(interval, min(age / 20, LONGEST_PAUSE))",
+        "return interval",
+        "unit/waiting/test_watch.py::test_young_documents_are_looked_at_often_and_old_ones_rarely",
+    ),
+    Mutant(
+        "absence is counted from the beginning of a wait",
+        "waiting/watch.py",
+        "self.missing_since = self.missing_since or now",
+        "self.missing_since = self.missing_since or self.since",
+        "unit/waiting/test_watch.py::test_absence_is_counted_from_the_first_look_that_missed_the_document",
+    ),
+    Mutant(
+        "what may well hang takes all room",
+        "waiting/_slots.py",
+        " and not (suspect and suspects >= max(1, self.count - 1))",
+        "",
+        "unit/waiting/test_slots.py::test_one_is_kept_free_of_what_may_well_hang",
+    ),
+    Mutant(
+        "a tenant's own requests are cut off for it",
+        "waiting/_slots.py",
+        "others = [one for one in running if one.tenant is not tenant]",
+        "others = running",
+        "unit/waiting/test_slots.py::test_what_keeps_another_tenant_waiting_is_cut_off_the_oldest_first",
+    ),
+)
