@@ -26,20 +26,20 @@ class Caller(requests.Session):
         self.headers.update({"Authorization": f"Bearer {token}", "X-Clarus-Subdomain": sandbox.tenant})
 
     def generate(self, report_id: object = 7, **body: Any) -> requests.Response:
-        return self.post(f"{self.sandbox.url}/api/reports/{report_id}/generate", json=body, timeout=5)
+        return self.post(f"{self.sandbox.url}/api/reports/{report_id}/generate", json=body, timeout=60)
 
     def generated(self, report_id: int = 7, **body: Any) -> int:
         return self.generate(report_id, **body).json()["data"]["id"]
 
     def download(self, document_id: object) -> requests.Response:
-        return self.get(f"{self.sandbox.url}/api/documents/{document_id}/download", timeout=5)
+        return self.get(f"{self.sandbox.url}/api/documents/{document_id}/download", timeout=60)
 
     def file_url(self, document_id: int) -> str:
         return self.download(document_id).json()["url"]
 
     def graphql(self, query: str = QUERY, **variables: Any) -> requests.Response:
         body = {"query": query, "variables": variables}
-        return self.post(f"{self.sandbox.url}/graphql", json=body, timeout=5)
+        return self.post(f"{self.sandbox.url}/graphql", json=body, timeout=60)
 
     def page(self, **variables: Any) -> dict[str, Any]:
         return self.graphql(**variables).json()["data"]["documents"]["all"]
