@@ -9,13 +9,14 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from graphql import (
     DocumentNode,
     GraphQLError,
     GraphQLResolveInfo,
+    GraphQLSchema,
     NoSchemaIntrospectionCustomRule,
     build_schema,
     execute_sync,
@@ -111,12 +112,8 @@ class GraphQL:
         self._store = store
         self._max_complexity = max_complexity
         self._redacted = redacted
-        self._rules = [*specified_rules, *([] if introspection else [NoSchemaIntrospectionCustomRule])]
-        sdl = SDL
-        for missing in without:
-            sdl = re.sub(INFERRED[missing], r"\1", sdl)
-        self._schema = build_schema(sdl)
-        self._checked = lru_cache(maxsize=64)(self._check)
+        self._introspection = introspection
+        self._schema = _schema(*without)
 
     def answer(self, tenant: str, request: object) -> dict[str, Any]:
         """Return the body of the answer to ``{"query", "variables", "operationName"}``."""
@@ -132,7 +129,7 @@ class GraphQL:
         if not isinstance(variables, dict):
             return {"errors": [{"message": "Variables must be an object, by their names"}]}
         try:
-            query = self._checked(request["query"])
+            query = _checked(self._schema, request["query"], self._introspection)
         except GraphQLError as error:
             return {"errors": [error.formatted]}
         if isinstance(query, list):
@@ -157,11 +154,23 @@ class GraphQL:
         # A request that never ran has errors alone (GraphQL specification, 7.1.1).
         return {name: part for name, part in result.formatted.items() if (name, part) != ("data", None)}
 
-    def _check(self, query: str) -> DocumentNode | list[Any]:
-        """Parse and validate once per query text: it takes longer than the execution."""
-        document = parse(query)
-        errors = validate(self._schema, document, self._rules)
-        return [error.formatted for error in errors] if errors else document
+
+@cache
+def _schema(*without: str) -> GraphQLSchema:
+    """Build a schema once for all sandboxes of a process: it takes longer than all else of their start."""
+    sdl = SDL
+    for missing in without:
+        sdl = re.sub(INFERRED[missing], r"\1", sdl)
+    return build_schema(sdl)
+
+
+@lru_cache(maxsize=256)
+def _checked(schema: GraphQLSchema, query: str, introspection: bool) -> DocumentNode | list[Any]:
+    """Parse and validate once per query text: it takes longer than the execution."""
+    document = parse(query)
+    rules = [*specified_rules, *([] if introspection else [NoSchemaIntrospectionCustomRule])]
+    errors = validate(schema, document, rules)
+    return [error.formatted for error in errors] if errors else document
 
 
 def _documents(info: GraphQLResolveInfo[Context], **arguments: Any) -> Node:
