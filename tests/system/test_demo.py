@@ -134,6 +134,10 @@ def test_a_users_own_test_runs_as_its_page_shows_it(installed: Path, tmp_path: P
     assert (tmp_path / ".airflow" / "airflow.db").exists()
 
 
+def test_what_the_wheel_requires_goes_together(installed: Path) -> None:
+    _run(installed, "-m", "pip", "check")
+
+
 TELL_LINKS = """
 import re
 from importlib.metadata import distribution
