@@ -41,6 +41,9 @@ assert "airflow_provider_clarus.api.client" not in sys.modules
 asyncio.run(main())
 """
 HANGS = """
+from airflow_provider_clarus.waiting import _waiter
+_waiter.FIRST_LOOK = 0.2
+
 async def main():
     asyncio.get_running_loop().call_later(600, sys.exit, 1)
     waiting = asyncio.ensure_future(first(trigger(int(sys.argv[1]), 600)))
