@@ -42,7 +42,7 @@ import airflow.triggers.base
 daily = CronDataIntervalTimetable("0 6 * * *", timezone="Europe/London")
 with DAG("plain", schedule=daily, start_date=pendulum.datetime(2024, 1, 1, tz="Europe/London")):
     BaseOperator(task_id="plain")
-    BaseOperator.partial(task_id="mapped").expand(doc=["mapped"])
+    task(lambda day: day, task_id="mapped").expand(day=[1])
 with DAG("fed", schedule=[Asset("x-clarus://acme/stock")], start_date=pendulum.datetime(2024, 1, 1)):
     task(lambda: None, task_id="fed")()
 known = set(sys.modules)
