@@ -101,7 +101,7 @@ def test_an_answer_that_one_wait_cannot_take_ends_that_wait_alone(
     assert "Traceback" in caplog.text
 
 
-@pytest.mark.parametrize("hung", [1, 20])
+@pytest.mark.parametrize("hung", [1, 5, 20])
 def test_documents_that_hang_hold_up_no_other(
     clarus: Sandbox, monkeypatch: pytest.MonkeyPatch, hung: int
 ) -> None:
@@ -169,7 +169,6 @@ def test_a_connection_that_is_never_fetched_holds_no_wait(
         await asyncio.sleep(3600)
 
     monkeypatch.setattr(ClarusHook, "aopen", never)
-    monkeypatch.setattr(watch, "LAST_LOOK", 0.5)
 
     async def scenario() -> Any:
         return await asyncio.wait_for(wait_for(1, timeout=1), 20)
@@ -187,14 +186,14 @@ def test_one_who_is_impatient_makes_nobody_else_look_more_often(clarus: Sandbox)
     async def scenario() -> None:
         waits = [asyncio.ensure_future(wait_for(number, interval=60, timeout=60)) for number in patient]
         waits.append(asyncio.ensure_future(wait_for(impatient, interval=0.4, timeout=60)))
-        await asyncio.sleep(3)
+        await asyncio.sleep(6)
         for wait in waits:
             wait.cancel()
         await asyncio.wait(waits)
 
     asyncio.run(scenario())
     # One for each look of the impatient one, and one round of five for the others.
-    assert len(polls(clarus)) < 1.3 * 3 / 0.4 + 6
+    assert len(polls(clarus)) < 1.3 * 6 / 0.4 + 6
 
 
 @pytest.mark.parametrize("seconds", [-3600, -20, 3600])
@@ -205,7 +204,7 @@ def test_a_clock_that_is_set_hurts_nobody(
     real = time.time
 
     async def scenario() -> list[Any]:
-        waits = asyncio.gather(wait_for(late, timeout=60), wait_for(never, timeout=2), return_exceptions=True)
+        waits = asyncio.gather(wait_for(late, timeout=60), wait_for(never, timeout=4), return_exceptions=True)
         await until(lambda: polls(clarus))
         monkeypatch.setattr(time, "time", lambda: real() + seconds)
         clarus.documents[late].created, clarus.documents[late].seconds = real() - 1e6, 0
@@ -217,4 +216,4 @@ def test_a_clock_that_is_set_hurts_nobody(
     document, timeout = asyncio.run(scenario())
     assert document.id == late
     assert isinstance(timeout, ClarusTimeoutError)
-    assert "after 2 s" in str(timeout)
+    assert "after 4 s" in str(timeout)

@@ -17,7 +17,6 @@ from airflow_provider_clarus.exceptions import (
 from airflow_provider_clarus.sandbox.faults import Fault
 from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.server import Sandbox
-from airflow_provider_clarus.waiting import watch
 from tests.integration.waiting.waits import NEVER, asked, kinds, outcomes, polls, until, wait_for
 
 
@@ -75,9 +74,7 @@ def test_a_tenant_that_does_not_exist_ends_all_of_its_own(clarus: Sandbox) -> No
 def test_a_connection_that_is_not_there_may_come(clarus: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     (document_id,) = clarus.add_documents(1, 7)
     monkeypatch.delenv("AIRFLOW_CONN_CLARUS_DEFAULT")
-    with monkeypatch.context() as patch:
-        patch.setattr(watch, "LAST_LOOK", 0.5)
-        (error,) = outcomes(wait_for(document_id, timeout=1))
+    (error,) = outcomes(wait_for(document_id, timeout=1))
     assert isinstance(error, ClarusTimeoutError)
     assert "connection 'clarus_default'" in str(error)
 
