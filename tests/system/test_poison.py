@@ -33,9 +33,8 @@ class Airflow(Protocol):
 
     def trigger(self, dag_id: str, **conf: Any) -> str: ...
     def states(self, dag_id: str, run_id: str) -> dict[str, tuple[str | None, int]]: ...
-
-    @property
-    def home(self) -> Path: ...
+    def log(self, dag_id: str, run_id: str, task_id: str) -> str: ...
+    def triggerer(self) -> int: ...
 
 
 class Three:
@@ -43,14 +42,17 @@ class Three:
 
     def __init__(self, airflow: LocalAirflow):
         self._airflow = airflow
-        self.home = airflow.home
         self.trigger = airflow.trigger
+        self.log = airflow.task_log
 
     def states(self, dag_id: str, run_id: str) -> dict[str, tuple[str | None, int]]:
         return {
             f"{task.task_id}[{task.map_index}]": (task.state, task.try_number)
             for task in self._airflow.task_instances(dag_id, run_id)
         }
+
+    def triggerer(self) -> int:
+        return triggerers(self._airflow.home)
 
 
 class Two:
@@ -102,11 +104,12 @@ class Two:
         )
         return {f"{task_id}[{index}]": (state, tries) for task_id, index, state, tries in rows}
 
+    def log(self, dag_id: str, run_id: str, task_id: str) -> str:
+        folder = self.home / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}" / f"task_id={task_id}"
+        return "\n".join(file.read_text() for file in sorted(folder.glob("attempt=1.log*")))
 
-def logs(home: Path, dag_id: str, run_id: str, task_id: str) -> str:
-    """Return what a task and its trigger wrote; Airflow may lose a task's resumption, but not its event."""
-    folder = home / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}" / f"task_id={task_id}"
-    return "\n".join(file.read_text() for file in sorted(folder.glob("attempt=1.log*")))
+    def triggerer(self) -> int:
+        return triggerers(self.home)
 
 
 def triggerers(home: Path) -> int:
@@ -154,7 +157,7 @@ def test_a_trigger_that_cannot_be_read_ends_alone(airflow_2_or_3: Airflow, claru
     (document_id,) = clarus.add_documents(1, REPORT)
     healthy = airflow.trigger("healthy", document=document_id)
     wait_for_states(airflow, "healthy", healthy, "deferred")
-    started = triggerers(airflow.home)
+    started = airflow.triggerer()
     poison = airflow.trigger("poison")
     ended = wait_for_states(airflow, "poison", poison, "failed")
     assert len(ended) == 6
@@ -162,13 +165,13 @@ def test_a_trigger_that_cannot_be_read_ends_alone(airflow_2_or_3: Airflow, claru
         name = task.partition("[")[0]
         # A task's last words come after its state.
         deadline = time.monotonic() + 60
-        while "The trigger cannot be read" not in logs(airflow.home, "poison", poison, name):
+        while "The trigger cannot be read" not in airflow.log("poison", poison, name):
             assert time.monotonic() < deadline, name
             time.sleep(0.5)
     assert set(airflow.states("healthy", healthy).values()) == {("deferred", 1)}
     clarus.documents[document_id].seconds = 0
     assert set(wait_for_states(airflow, "healthy", healthy, "success").values()) == {("success", 1)}
-    assert triggerers(airflow.home) == started
+    assert airflow.triggerer() == started
 
 
 def test_what_a_task_group_maps_over_is_what_its_triggers_get(
