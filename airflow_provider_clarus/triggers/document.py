@@ -113,13 +113,13 @@ class ClarusDocumentTrigger(BaseTrigger):
         deadline = math.inf
         try:
             settled = self._settled()
-            wait = self._wait()
-            deadline = wait["deadline"]
+            # What is read here is not kept: thousands wait.
+            deadline = self._wait()["deadline"]
             log_fields.bind(
-                report_id=settled.get("report_id"), document_id=wait["document_id"], tenant=wait["subdomain"]
+                report_id=settled.get("report_id"), document_id=self.document_id, tenant=self.subdomain
             )
             wait_for = await _shared_wait()
-            event = event_of(await wait_for(**wait), settled)
+            event = event_of(await wait_for(**self._wait()), settled)
         except Exception as error:
             if not isinstance(error, ClarusError):
                 self.log.exception("The wait for document %r broke", self.document_id)

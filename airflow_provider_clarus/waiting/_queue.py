@@ -7,7 +7,6 @@ import heapq
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import count
 
 from airflow_provider_clarus.api.documents import PAGE_SIZE
 from airflow_provider_clarus.policy.answers import Call
@@ -66,8 +65,8 @@ class Queue:
 
     def __init__(self) -> None:
         self.wanted: dict[int, Wanted] = {}
-        self._places: list[tuple[float, int, Wanted]] = []
-        self._numbers = count()
+        # When, and which id: the garbage collector need not look into either.
+        self._places: list[tuple[float, int]] = []
         self._suspects: dict[int, Wanted] = {}
         self._urgent: dict[int, Wanted] = {}
         self._alone: dict[int, None] = {}
@@ -97,7 +96,7 @@ class Queue:
         is_queued = wanted.waiters and not wanted.is_asked and wanted.id not in self._suspects
         if is_queued and wanted.place != (due := wanted.due):
             wanted.place = due
-            heapq.heappush(self._places, (due, next(self._numbers), wanted))
+            heapq.heappush(self._places, (due, wanted.id))
 
     def hurry(self, wanted: Wanted) -> None:
         """Let a document be asked about next, whatever keeps the others."""
@@ -137,8 +136,9 @@ class Queue:
     def next_due(self) -> float:
         """Return when the next document is due, the suspects left out."""
         while self._places:
-            due, _, wanted = self._places[0]
-            if wanted.place == due and not wanted.is_asked:
+            due, document_id = self._places[0]
+            wanted = self.wanted.get(document_id)
+            if wanted and wanted.place == due and not wanted.is_asked:
                 return due
             heapq.heappop(self._places)
         return math.inf
@@ -152,11 +152,11 @@ class Queue:
         batch = [one for one in self._urgent.values() if not one.is_asked][:size]
         if not batch and self.next_due() > until:
             return []
-        early: list[tuple[float, int, Wanted]] = []
+        early: list[tuple[float, int]] = []
         taken = {one.id for one in batch}
         while len(batch) < size and self.next_due() < math.inf:
             entry = heapq.heappop(self._places)
-            wanted = entry[2]
+            wanted = self.wanted[entry[1]]
             if wanted.id in taken:
                 continue
             if wanted.may_be_asked(now):

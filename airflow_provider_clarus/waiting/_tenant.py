@@ -51,6 +51,8 @@ class Tenant:
         self.empty_since = clock()
         self.requests = 0
         self._wake, self._tell, self._clock = wake, tell, clock
+        # Once, and not for each of thousands of timers.
+        self._at_beat, self._at_last_look = self._beat, self._hurry
         self._trouble = Trouble(Call.READ)
         self._failures = 0
         self._failed_at = -math.inf
@@ -88,9 +90,9 @@ class Tenant:
         """Have a waiter's clock ring for the next sign of life, or for its last look, which goes before."""
         beat_at = self._clock() + seconds
         if beat_at < waiter.last_look:
-            waiter.ring_at(beat_at, self._beat)
+            waiter.ring_at(beat_at, self._at_beat)
         else:
-            waiter.ring_at(waiter.last_look, self._hurry)
+            waiter.ring_at(waiter.last_look, self._at_last_look)
 
     def _beat(self, waiter: Waiter) -> None:
         # Not all at once, though they have started together.

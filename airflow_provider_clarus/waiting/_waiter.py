@@ -93,6 +93,11 @@ class Waiter(Watch):
         """Whether nobody waits any more."""
         return self.future.done()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it came to its end, and was not given up."""
+        return self.future.done() and not self.future.cancelled()
+
     def ring_at(self, moment: float, ring: Callable[[Waiter], None]) -> None:
         """Have something done with it at a moment of the event loop's clock, whatever else goes on then.
 

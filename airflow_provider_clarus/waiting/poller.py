@@ -14,7 +14,6 @@ import asyncio
 import contextvars
 import logging
 import math
-import time
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
 
@@ -75,8 +74,7 @@ async def wait_for(
     poller = Poller.of(clarus_conn_id)
     tenant = poller.add(waiter, subdomain)
     try:
-        with metrics.timed(metrics.WAIT, tenant=subdomain or "", passed=time.time() - since):
-            return await waiter.future
+        return await waiter.future
     finally:
         poller.remove(waiter, tenant)
 
@@ -118,6 +116,9 @@ class Poller:
     def remove(self, waiter: Waiter, tenant: Tenant) -> None:
         """Forget one waiter, and end the request that only it has waited for."""
         tenant.remove(waiter)
+        if waiter.has_ended:
+            error = waiter.future.exception()
+            metrics.took(metrics.WAIT, self._loop.time() - waiter.since, error, tenant=tenant.name)
         if not tenant.queue.wanted:
             metrics.gauge(metrics.WAITERS, 0, tenant=tenant.name)
         for request in self._slots.running:
