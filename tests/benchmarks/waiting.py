@@ -8,6 +8,9 @@ distributed.
 
 ``requests``
     that the sandbox got, of any kind
+``on time``
+    those that triggers which poll for themselves would send, were each look made when it is due: with no CPU
+    left for that, they are late instead, and what they send is no measure
 ``lag``
     the most that a sleep of 10 ms took longer. Python's garbage collector is told to leave out what was there
     before, as it would otherwise walk over all of Airflow's own objects, either way.
@@ -246,23 +249,35 @@ def reports(count: int) -> list[float]:
     return [number / STARTS + LEAST + chance.expovariate(1 / MEAN) for number in range(count)]
 
 
+def looks(durations: Sequence[float], seconds: float) -> int:
+    """Return how many looks come due when each is looked at by itself, from its trigger's start on."""
+    due = 0
+    for number, duration in enumerate(durations):
+        start = number / STARTS
+        last = math.ceil((duration - start) / INTERVAL)
+        due += 1 + min(last, math.floor((seconds - start) / INTERVAL))
+    return due
+
+
 def compare(sandbox: SandboxProcess, seconds: float) -> bool:
     """Print both ways side by side, and whether the bounds hold."""
-    print(f"| waiting | way | requests in {seconds:g} s | most lag | memory | CPU | mean delay |")
-    print("|---|---|---|---|---|---|---|")
+    print(f"| waiting | way | requests in {seconds:g} s | on time | most lag | memory | CPU | mean delay |")
+    print("|---|---|---|---|---|---|---|---|")
     verdicts = []
     for waiting, most_memory in MOST_MEMORY.items():
         shared, alone = (measure(sandbox, way, reports(waiting), seconds) for way in WAYS)
+        due = looks(reports(waiting), seconds)
         for way, measured in zip(WAYS, (shared, alone), strict=True):
             print(
-                f"| {waiting:,} | {way} | {measured.requests:,} | {measured.lag * 1000:.0f} ms "
+                f"| {waiting:,} | {way} | {measured.requests:,} "
+                f"| {f'{due:,}' if measured is alone else '-'} | {measured.lag * 1000:.0f} ms "
                 f"| {measured.memory / 1e6:.1f} MB | {measured.cpu:.1f} s "
                 f"| {statistics.fmean(measured.delays):.1f} s |",
                 flush=True,
             )
-        ratio = alone.requests / shared.requests
+        ratio = due / shared.requests
         verdicts += [
-            (f"{waiting:,}: 1/{ratio:.0f} of the requests (at most 1/60)", ratio >= 60),
+            (f"{waiting:,}: 1/{ratio:.0f} of the requests on time (at most 1/60)", ratio >= 60),
             (f"{waiting:,}: lag under 100 ms", shared.lag < 0.1),
             (f"{waiting:,}: lag below the other's", shared.lag < alone.lag),
             (f"{waiting:,}: memory under {most_memory / 1e6:.0f} MB", shared.memory < most_memory),
