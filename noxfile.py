@@ -8,6 +8,8 @@ import nox
 nox.needs_version = ">=2025.2"
 nox.options.default_venv_backend = "uv"
 nox.options.reuse_venv = "yes"
+# Without, a session that has no Python is skipped, and nox ends well.
+nox.options.error_on_missing_interpreters = True
 nox.options.sessions = ["check"]
 
 PINNED = ["-c", ".ci/constraints.txt"]
