@@ -48,8 +48,18 @@ def docs(session: nox.Session) -> None:
 @nox.session(python="3.11")
 def chaos(session: nox.Session) -> None:
     """One bad night: -- --reports 1000 --seed 1. Needs Debian's postgresql and redis-server."""
+    _night(session, "tests.chaos")
+
+
+@nox.session(python="3.11")
+def scale(session: nox.Session) -> None:
+    """One calm night, and what a report costs in it: -- --reports 1000. Needs what chaos needs."""
+    _night(session, "tests.scale")
+
+
+def _night(session: nox.Session, module: str) -> None:
     session.install("-e", ".[test]", "apache-airflow[celery,postgres]", "celery[redis]<5.7", *PINNED)
-    session.run("python", "-m", "tests.chaos", *session.posargs)
+    session.run("python", "-m", module, *session.posargs)
 
 
 @nox.session(name="tests-lowest", python="3.10")

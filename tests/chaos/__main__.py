@@ -10,33 +10,23 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import secrets
 import shutil
-import signal
 import sys
 import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NoReturn
-
-import boto3
 
 from airflow_provider_clarus.demo.airflow_api import LocalAirflowError, TaskInstance
 from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.requests_log import LoggedRequest
-from airflow_provider_clarus.sandbox.server import Sandbox
-from tests.chaos.cluster import Cluster
-from tests.chaos.services import postgres, redis
 from tests.chaos.storm import Storm
-from tests.chaos.verdict import Form, Verdict
-from tests.integration.landing import stores
+from tests.cluster.lab import LARGE, end_after, lab, one_task, three_tasks
+from tests.cluster.machines import Cluster
+from tests.cluster.verdict import Verdict
 
 log = logging.getLogger("chaos")
-HERE = Path(__file__).parent
-#: Bytes of every tenth report, so that it lands in parts; the others have some lines.
-LARGE = 20 * 1024 * 1024
 #: Seconds: for starting all of it, for the reports when the storm is over, and for the verdict.
 START, CALM, JUDGE = 400.0, 900.0, 120.0
 #: Seconds that two idle cores need to start Airflow. Where it takes longer, what is killed does so, too.
@@ -49,10 +39,7 @@ def main() -> int:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", stream=sys.stdout)
     log.setLevel(logging.INFO)
     log.info("%d reports, seed %d", options.reports, options.seed)
-    for number in (signal.SIGALRM, signal.SIGTERM):
-        signal.signal(number, _end)
-    # Whatever hangs, the night ends, and with it everything that it has started.
-    signal.alarm(int(START + options.limit + CALM + JUDGE))
+    end_after(START + options.limit + CALM + JUDGE)
     folder = Path(tempfile.mkdtemp(prefix="clarus-chaos-"))
     try:
         with ExitStack() as started:
@@ -83,68 +70,28 @@ def _night(folder: Path, options: argparse.Namespace, started: ExitStack) -> tup
     """Start everything, run both forms in the storm, and judge."""
     count = options.reports
     failing = {number for number in range(1, count + 1) if number % 100 == min(50, count // 2)}
-    forms = [
-        Form("chaos_one_task", "one", "land", "land", range(1, count // 2 + 1)),
-        Form("chaos_three_tasks", "three", "generate", "wait", range(count // 2 + 1, count + 1)),
-    ]
+    forms = [one_task(range(1, count // 2 + 1)), three_tasks(range(count // 2 + 1, count + 1))]
     storm: Storm | None = None
 
     def meet(request: LoggedRequest) -> None:
         if storm:
             storm.meet(request)
 
-    database = started.enter_context(postgres(folder))
-    broker_url, broker = started.enter_context(redis(folder))
-    (folder / "s3").mkdir()
-    store = started.enter_context(stores.seaweedfs(folder / "s3"))
     reports = [_report(number, failing) for number in range(1, count + 1)]
-    sandbox = started.enter_context(Sandbox(reports, token_lifetime=20, url_lifetime=5, on_request=meet))
-    addresses = folder / "addresses"
-    cluster = Cluster(
-        folder / "airflow",
-        database=database.url,
-        broker=broker_url,
-        dags_folder=HERE / "dags",
-        env={
-            "AIRFLOW_VAR_CHAOS_BUCKET": stores.BUCKET,
-            "CHAOS_ADDRESSES": str(addresses),
-            "PYTHONPATH": os.pathsep.join([str(HERE / "site"), *sys.path]),
-        },
-    )
-    started.callback(cluster.stop)
-    cluster.migrate()
-    cluster.cli("connections", "add", "clarus_default", "--conn-uri", sandbox.connection_uri)
-    cluster.cli("connections", "add", "aws_default", "--conn-json", str(store.connection))
+    here = started.enter_context(lab(folder, reports, token_lifetime=20, url_lifetime=5, on_request=meet))
     began = time.monotonic()
-    cluster.start(timeout=START / 2)
+    here.start(timeout=START / 2)
     pace = max(1.0, (time.monotonic() - began) / IDLE)
     log.info("Airflow is up; the storm's pauses are %.1f times as long as on an idle machine", pace)
-    for form in forms:
-        cluster.unpause(form.dag_id, timeout=START / 2)
-    runs = {form.dag_id: cluster.trigger(form.dag_id, reports=list(form.reports)) for form in forms}
-    storm = Storm(options.seed, sandbox, cluster, database, broker, options.outage, pace)
+    runs = {form: here.run(form, timeout=START / 2) for form in forms}
+    storm = Storm(options.seed, here, options.outage, pace)
     started.callback(storm.end)
     began = time.monotonic()
     storm.begin()
-    _watch(cluster, runs, storm, count, began + options.limit)
+    named = {form.dag_id: run_id for form, run_id in runs.items()}
+    _watch(here.cluster, named, storm, count, began + options.limit)
     seconds = time.monotonic() - began
-
-    verdict = Verdict(foreign=sorted(set(addresses.read_text().splitlines())) if addresses.exists() else [])
-    s3 = boto3.client(
-        "s3",
-        endpoint_url=store.endpoint,
-        aws_access_key_id=stores.KEY,
-        aws_secret_access_key=stores.SECRET,
-        region_name="us-east-1",
-    )
-    for form in forms:
-        documents = [d for d in sandbox.documents.values() if d.report.id in form.reports]
-        tasks = cluster.task_instances(form.dag_id, runs[form.dag_id])
-        verdict.check_tasks(form, tasks, failing, cluster.logs)
-        verdict.check_objects(s3, stores.BUCKET, form, documents, failing)
-        verdict.check_reasons(form, documents, cluster.logs)
-    verdict.check_leftovers(s3, stores.BUCKET, folder / "airflow")
-    return verdict, storm, seconds
+    return here.judge(runs, failing), storm, seconds
 
 
 def _report(number: int, failing: set[int]) -> Report:
@@ -163,7 +110,7 @@ def _watch(cluster: Cluster, runs: dict[str, str], storm: Storm, count: int, dea
     told = 0.0
     rages = True
     while time.monotonic() < deadline + CALM:
-        time.sleep(2)
+        time.sleep(5)
         try:
             states = {dag_id: cluster.runs(dag_id)[run_id] for dag_id, run_id in runs.items()}
             tasks = [task for run in runs.items() for task in cluster.task_instances(*run)]
@@ -172,7 +119,8 @@ def _watch(cluster: Cluster, runs: dict[str, str], storm: Storm, count: int, dea
         finished = sum(task.state == "success" and task.task_id == "land" for task in tasks)
         if time.monotonic() - told > 20:
             told = time.monotonic()
-            log.info("%d generated, %d landed, %s", len(storm.sandbox.documents), finished, states or "(?)")
+            generated = len(storm.lab.sandbox.documents)
+            log.info("%d generated, %d landed, %s", generated, finished, states or "(?)")
         if rages and ((finished >= 0.8 * count and storm.had_all) or time.monotonic() > deadline):
             rages = False
             storm.end()
@@ -182,10 +130,6 @@ def _watch(cluster: Cluster, runs: dict[str, str], storm: Storm, count: int, dea
         if states and all(state in ("success", "failed") for state in states.values()):
             break
     storm.end()
-
-
-def _end(number: int, frame: object) -> NoReturn:
-    raise SystemExit(f"The night was ended by signal {number}")
 
 
 def _options() -> argparse.Namespace:

@@ -15,12 +15,11 @@ from dataclasses import dataclass, field, replace
 
 import psutil
 
-from airflow_provider_clarus.demo.processes import BackgroundProcess, session_members
+from airflow_provider_clarus.demo.processes import session_members
 from airflow_provider_clarus.sandbox.faults import HTML_ERROR, Fault
 from airflow_provider_clarus.sandbox.requests_log import LoggedRequest
-from airflow_provider_clarus.sandbox.server import Sandbox
-from tests.chaos.cluster import TRIGGERERS, WORKERS, Cluster
-from tests.chaos.services import Postgres
+from tests.cluster.lab import Lab
+from tests.cluster.machines import TRIGGERERS, WORKERS
 
 log = logging.getLogger("chaos")
 #: Seconds for which Clarus is down once, and forbids everything now and then.
@@ -51,10 +50,7 @@ class Storm:
     """
 
     seed: int
-    sandbox: Sandbox
-    cluster: Cluster
-    database: Postgres
-    broker: BackgroundProcess
+    lab: Lab
     outage: float
     pace: float
     counts: Counter[str] = field(default_factory=Counter)
@@ -81,7 +77,7 @@ class Storm:
         self._over.set()
         if self._thread.ident:
             self._thread.join()
-        self.sandbox.clear_faults()
+        self.lab.sandbox.clear_faults()
 
     def meet(self, request: LoggedRequest) -> None:
         """Decide, after each request to the sandbox, how the next one to that endpoint fares."""
@@ -93,7 +89,7 @@ class Storm:
             if odds < 0:
                 if name != "GraphQL error" or request.endpoint == "graphql":
                     self.counts[name] += 1
-                    self.sandbox.inject(replace(fault, endpoint=request.endpoint, times=1))
+                    self.lab.sandbox.inject(replace(fault, endpoint=request.endpoint, times=1))
                 return
 
     def _rage(self) -> None:
@@ -113,7 +109,7 @@ class Storm:
                 event()
             except Exception:
                 log.exception("The storm itself failed at %s", event.__name__)
-            for name in self.cluster.revive():
+            for name in self.lab.cluster.revive():
                 log.info("%s was started again", name)
 
     def _note(self, what: str) -> None:
@@ -133,7 +129,7 @@ class Storm:
             os.kill(victim, signal.SIGKILL)
 
     def _task_process(self, *, depth: int) -> int | None:
-        worker = self.cluster.process(self._random.choice(WORKERS))
+        worker = self.lab.cluster.process(self._random.choice(WORKERS))
         found = []
         for pid in session_members(worker.pid) if worker.running else []:
             with suppress(psutil.Error):
@@ -144,15 +140,15 @@ class Storm:
 
     def _kill_worker(self) -> None:
         self._note("worker killed")
-        self.cluster.process(self._random.choice(WORKERS)).kill()
+        self.lab.cluster.process(self._random.choice(WORKERS)).kill()
 
     def _kill_triggerer(self) -> None:
         self._note("triggerer killed")
-        self.cluster.process(self._random.choice(TRIGGERERS)).kill()
+        self.lab.cluster.process(self._random.choice(TRIGGERERS)).kill()
 
     def _end_tokens(self) -> None:
         self._note("tokens revoked")
-        self.sandbox.revoke_tokens()
+        self.lab.sandbox.revoke_tokens()
 
     def _forbid(self) -> None:
         self._note(f"403 for {FORBIDDEN:g} s")
@@ -164,16 +160,16 @@ class Storm:
 
     def _everywhere(self, status: int, seconds: float) -> None:
         for endpoint in ("token", "generate", "graphql", "download"):
-            self.sandbox.inject(Fault(endpoint, status=status, body=HTML_ERROR, for_seconds=seconds))
+            self.lab.sandbox.inject(Fault(endpoint, status=status, body=HTML_ERROR, for_seconds=seconds))
 
     def _database_away(self) -> None:
         self._note(f"PostgreSQL away for {self.outage:g} s")
-        self.database.stop()
+        self.lab.database.stop()
         self._over.wait(self.outage)
-        self.database.start()
+        self.lab.database.start()
 
     def _restart_redis(self) -> None:
         self._note("Redis restarted")
-        self.broker.kill()
+        self.lab.broker.kill()
         time.sleep(3)
-        self.broker.start()
+        self.lab.broker.start()

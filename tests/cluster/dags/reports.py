@@ -13,7 +13,7 @@ from airflow_provider_clarus.operators.report import ClarusGenerateReportOperato
 from airflow_provider_clarus.sensors.document import ClarusDocumentSensor
 from airflow_provider_clarus.transfers.clarus_to_object_storage import ClarusReportToObjectStorageOperator
 
-BUCKET = "s3://aws_default@{{ var.value.chaos_bucket }}"
+BUCKET = "s3://aws_default@{{ var.value.bucket }}"
 ARGUMENTS = {
     # The README's advice: retries outlast an outage.
     "default_args": {
@@ -33,7 +33,7 @@ def numbers(**context):
     return context["dag_run"].conf["reports"]
 
 
-with DAG("chaos_one_task", **ARGUMENTS):
+with DAG("one_task", **ARGUMENTS):
 
     @task
     def arguments(reports):
@@ -51,7 +51,7 @@ with DAG("chaos_one_task", **ARGUMENTS):
         arguments(numbers())
     )
 
-with DAG("chaos_three_tasks", **ARGUMENTS):
+with DAG("three_tasks", **ARGUMENTS):
     generate = ClarusGenerateReportOperator.partial(task_id="generate").expand(report_id=numbers())
     wait = ClarusDocumentSensor.partial(task_id="wait", poke_interval=5, **WAIT).expand(
         document_id=generate.output

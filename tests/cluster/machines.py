@@ -35,7 +35,15 @@ class Cluster(LocalAirflow):
                 "celery.broker_url": broker,
                 "celery.result_backend": database.replace("postgresql+psycopg2", "db+postgresql"),
                 "celery.worker_concurrency": "4",
+                "celery.celery_config_options": "cluster_celery.CONFIG",
                 "celery_broker_transport_options.visibility_timeout": "60",
+                # Files do not change here.
+                "dag_processor.refresh_interval": "300",
+                "dag_processor.min_file_process_interval": "600",
+                "dag_processor.parsing_processes": "1",
+                "dag_processor.print_stats_interval": "0",
+                "dag_processor.stale_bundle_cleanup_interval": "0",
+                "scheduler.scheduler_idle_sleep_time": "1",
                 "scheduler.task_queued_timeout": "90",
                 "scheduler.task_queued_timeout_check_interval": "10",
                 "scheduler.num_stuck_in_queued_retries": "10",
@@ -45,6 +53,8 @@ class Cluster(LocalAirflow):
                 "scheduler.scheduler_health_check_threshold": "120",
                 "triggerer.triggerer_health_check_threshold": "20",
                 "triggerer.job_heartbeat_sec": "3",
+                # Seconds: 0.1 s of them is the watchdog's own sleep.
+                "triggerer.blocked_main_thread_warning_threshold": "0.12",
                 "workers.execution_api_retries": "8",
                 "usage_data_collection.enabled": "False",
             },
@@ -81,6 +91,11 @@ class Cluster(LocalAirflow):
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(port),
             "C_FORCE_ROOT": "true",
         }
+
+    @property
+    def processes(self) -> Mapping[str, BackgroundProcess]:
+        """All components by name."""
+        return self._processes
 
     def _check_alive(self) -> None:
         """Let components die: the storm kills them, and starts them again."""

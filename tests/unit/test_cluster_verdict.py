@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_clarus.demo.airflow_api import TaskInstance
-from tests.chaos.verdict import Form, Verdict
+from tests.cluster.verdict import Form, Verdict
 
 FORM = Form("night", "one", "land", "land", range(1, 4))
 

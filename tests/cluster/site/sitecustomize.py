@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Imported by each Python of the chaos run: note whom it looks up, or connects to, beside this machine."""
+"""Imported by each Python of the cluster: note whom it looks up, or connects to, beside this machine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import socket
 import sys
 from typing import Any
 
-_NOTES = os.environ.get("CHAOS_ADDRESSES", "")
+_NOTES = os.environ.get("CLUSTER_ADDRESSES", "")
 _HERE = ("127.", "::1", "localhost", "0.0.0.0", socket.gethostname())
 
 
