@@ -79,6 +79,14 @@ def mutants(session: nox.Session) -> None:
     session.run("python", "-m", "tests.mutants", *session.posargs)
 
 
+@nox.session(python="3.11")
+def bench(session: nox.Session) -> None:
+    """Beside other providers, which only this needs. Some tables: -- waiting --waiting 1000 --seconds 30."""
+    others = [f"apache-airflow-providers-{name}" for name in ("anthropic", "databricks", "dbt-cloud", "http")]
+    session.install("-e", ".[test]", *others, *PINNED)
+    session.run("python", "-m", "tests.benchmarks.peers", *session.posargs)
+
+
 def _tests_on(line: str) -> None:
     python, versions = LINES[line]
 

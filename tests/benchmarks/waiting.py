@@ -46,9 +46,17 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import psutil
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from airflow_provider_clarus.sandbox.server import Sandbox
+
+Way: TypeAlias = Callable[[int, str], Any]
+"""Makes a trigger for a document of a tenant."""
 
 INTERVAL = 5.0
 """Seconds."""
@@ -65,18 +73,22 @@ STARTS = 2_000
 SEED = 7
 
 
-class SandboxProcess:
-    """A sandbox in a process of its own."""
+class ServerProcess:
+    """A server with documents to wait for, in a process of its own.
 
-    def __init__(self, tenants: int = 1, latency: float = 0.0) -> None:
+    :param serve: is called there with a pipe and the arguments; sends how to connect, then calls
+        :func:`answer`
+    """
+
+    def __init__(self, serve: Callable[..., None], *arguments: Any) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=[theirs, tenants, latency], daemon=True)
+        self._process = context.Process(target=serve, args=[theirs, *arguments], daemon=True)
         self._process.start()
         theirs.close()
-        self.connection_uri: str = self._pipe.recv()
+        self.connections: dict[str, str] = self._pipe.recv()
 
-    def __enter__(self) -> SandboxProcess:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -94,6 +106,13 @@ class SandboxProcess:
         return self._pipe.recv()
 
 
+class SandboxProcess(ServerProcess):
+    """The sandbox alone."""
+
+    def __init__(self, tenants: int = 1, latency: float = 0.0) -> None:
+        super().__init__(_serve, tenants, latency)
+
+
 def _serve(pipe: Connection, tenants: int, latency: float) -> None:
     from airflow_provider_clarus.sandbox.faults import Fault
     from airflow_provider_clarus.sandbox.reports import Report
@@ -104,24 +123,30 @@ def _serve(pipe: Connection, tenants: int, latency: float) -> None:
     with Sandbox(reports, tenants=names) as sandbox:
         if latency:
             sandbox.inject(Fault("graphql", delay=latency))
-        pipe.send(sandbox.connection_uri)
-        while True:
-            try:
-                durations = pipe.recv()
-            except EOFError:
-                return
-            if durations is None:
-                pipe.send(len(sandbox.requests))
-                sandbox.requests.clear()
-                continue
-            added = {}
-            for number, seconds in enumerate(durations):
-                name = names[number % tenants]
-                (document_id,) = sandbox.add_documents(1, 7, tenant=name)
-                document = sandbox.documents[document_id]
-                document.seconds = seconds
-                added[document_id] = (document.created + seconds, name)
-            pipe.send(added)
+        pipe.send({"AIRFLOW_CONN_CLARUS_DEFAULT": sandbox.connection_uri})
+        answer(pipe, sandbox, names, sandbox.requests)
+
+
+def answer(pipe: Connection, sandbox: Sandbox, tenants: Sequence[str], *logs: list[Any]) -> None:
+    """Add documents, and count the requests in the logs, as the other end asks, until it is closed."""
+    while True:
+        try:
+            durations = pipe.recv()
+        except EOFError:
+            return
+        if durations is None:
+            pipe.send(sum(map(len, logs)))
+            for log in logs:
+                log.clear()
+            continue
+        added = {}
+        for number, seconds in enumerate(durations):
+            name = tenants[number % len(tenants)]
+            (document_id,) = sandbox.add_documents(1, 7, tenant=name)
+            document = sandbox.documents[document_id]
+            document.seconds = seconds
+            added[document_id] = (document.created + seconds, name)
+        pipe.send(added)
 
 
 @dataclass
@@ -135,6 +160,8 @@ class Measured:
     cpu: float = 0.0
     """Seconds."""
     requests: int = 0
+    ended: int = 0
+    """Triggers that wait no more."""
     delays: list[float] = field(default_factory=list)
 
 
@@ -171,16 +198,16 @@ def alone(document_id: int, tenant: str) -> Any:
     return Alone()
 
 
-WAYS: dict[str, Callable[[int, str], Any]] = {"shared": shared, "alone": alone}
+WAYS: dict[str, Way] = {"shared": shared, "alone": alone}
 
 
-def _measure(way: str, seconds: float, pipe: Connection) -> None:
+def _measure(way: Way, seconds: float, pipe: Connection) -> None:
     logging.disable(logging.INFO)
-    pipe.send(asyncio.run(_waited(WAYS[way], seconds, pipe)))
+    pipe.send(asyncio.run(_waited(way, seconds, pipe)))
     os._exit(0)  # Not one request more: threads may still be at theirs.
 
 
-async def _waited(trigger: Callable[[int, str], Any], seconds: float, pipe: Connection) -> Measured:
+async def _waited(trigger: Way, seconds: float, pipe: Connection) -> Measured:
     measured = Measured()
 
     async def fire(document_id: int, available_at: float, tenant: str) -> None:
@@ -216,27 +243,28 @@ async def _waited(trigger: Callable[[int, str], Any], seconds: float, pipe: Conn
     end = time.perf_counter() + seconds
     used = time.process_time()
     watching = asyncio.ensure_future(watch())
-    await start(documents)
+    tasks = await start(documents)
     await asyncio.sleep(end - time.perf_counter())
     watching.cancel()
+    measured.ended = sum(task.done() for task in tasks)
     measured.cpu = time.process_time() - used
     pipe.send("done")
     return measured
 
 
-def measure(sandbox: SandboxProcess, way: str, durations: Sequence[float], seconds: float) -> Measured:
+def measure(server: ServerProcess, way: Way, durations: Sequence[float], seconds: float) -> Measured:
     """Let one trigger wait for each of the documents."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_measure, args=[way, seconds, theirs], daemon=True)
     process.start()
     theirs.close()
-    ours.send(sandbox.add_documents([0.0]))
+    ours.send(server.add_documents([0.0]))
     assert ours.recv() == "ready"
-    sandbox.requests()
-    ours.send(sandbox.add_documents(durations))
+    server.requests()
+    ours.send(server.add_documents(durations))
     assert ours.recv() == "done"
-    requests = sandbox.requests()
+    requests = server.requests()
     measured: Measured = ours.recv()
     process.join()
     measured.requests = requests
@@ -265,7 +293,7 @@ def compare(sandbox: SandboxProcess, seconds: float) -> bool:
     print("|---|---|---|---|---|---|---|---|")
     verdicts = []
     for waiting, most_memory in MOST_MEMORY.items():
-        shared, alone = (measure(sandbox, way, reports(waiting), seconds) for way in WAYS)
+        shared, alone = (measure(sandbox, way, reports(waiting), seconds) for way in WAYS.values())
         due = looks(reports(waiting), seconds)
         for way, measured in zip(WAYS, (shared, alone), strict=True):
             print(
@@ -297,7 +325,7 @@ def cost(sandbox: SandboxProcess, seconds: float) -> None:
     print(f"\n| waiting | requests per round | requests in {seconds:g} s | CPU | memory | one by one |")
     print("|---|---|---|---|---|---|")
     for waiting in (100, 1_000, 10_000):
-        measured = measure(sandbox, "shared", [1e9] * waiting, seconds)
+        measured = measure(sandbox, shared, [1e9] * waiting, seconds)
         print(
             f"| {waiting:,} | {math.ceil(waiting / 100)} | {measured.requests:,} "
             f"| {measured.cpu:.1f} s | {measured.memory / 1e6:.1f} MB "
@@ -317,9 +345,9 @@ def spread(seconds: float) -> None:
         *((300, 0.3, 3_000, at_once) for at_once in (1, 2, 4, 8, 16)),
     ):
         with SandboxProcess(tenants, latency) as sandbox:
-            os.environ["AIRFLOW_CONN_CLARUS_DEFAULT"] = sandbox.connection_uri
+            os.environ |= sandbox.connections
             os.environ["AIRFLOW__CLARUS__REQUESTS_AT_ONCE"] = str(at_once)
-            measured = measure(sandbox, "shared", reports(waiting), seconds)
+            measured = measure(sandbox, shared, reports(waiting), seconds)
         print(
             f"| {tenants} | {latency * 1000:.0f} ms | {waiting:,} | {at_once} | {measured.requests:,} "
             f"| {measured.lag * 1000:.0f} ms | {statistics.fmean(measured.delays):.1f} s |",
@@ -344,7 +372,7 @@ def main() -> None:
         if arguments.spread:
             return
         with SandboxProcess() as sandbox:
-            os.environ["AIRFLOW_CONN_CLARUS_DEFAULT"] = sandbox.connection_uri
+            os.environ |= sandbox.connections
             holds = compare(sandbox, seconds)
             cost(sandbox, seconds)
     sys.exit(not holds)
