@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.benchmarks.peers.services import serve
 from tests.benchmarks.peers.triggers import TRIGGERS
-from tests.benchmarks.waiting import INTERVAL, Measured, ServerProcess, Way, measure
+from tests.benchmarks.waiting import Measured, ServerProcess, Way, looks, measure, shared
 
 NEVER = 1e9
 """Seconds."""
@@ -27,9 +27,9 @@ def compare(waiting: Sequence[int], seconds: float, folder: Path) -> None:
     # Some hold a socket for each wait, here and in the server.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    requests = f"requests in {seconds:g} s"
+    requests = f"requests in {seconds:g} s | on time"
     print(f"| waiting | triggers of | {requests} | most event-loop lag | memory above idle | CPU | ended |")
-    print("|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|")
     for count in waiting:
         for name, trigger in TRIGGERS.items():
             measured = _measured(trigger, count, seconds, folder / "authorities.pem")
@@ -37,16 +37,13 @@ def compare(waiting: Sequence[int], seconds: float, folder: Path) -> None:
                 f"{count:,}",
                 name.removeprefix("apache-airflow-providers-").removeprefix("airflow-provider-"),
                 f"{measured.requests:,}",
+                "-" if trigger is shared else f"{looks([NEVER] * count, seconds):,}",
                 f"{measured.lag * 1000:,.0f} ms",
                 f"{measured.memory / 1e6:.1f} MB",
                 f"{measured.cpu:.1f} s",
                 f"{measured.ended:,}",
             ]
             print(f"| {' | '.join(cells)} |", flush=True)
-        print(
-            f"One look per {INTERVAL:g} s and wait would be {count * seconds / INTERVAL:,.0f} requests.",
-            flush=True,
-        )
 
 
 def _measured(trigger: Way, count: int, seconds: float, bundle: Path) -> Measured:
