@@ -36,6 +36,8 @@ class Cluster(LocalAirflow):
                 "celery.result_backend": database.replace("postgresql+psycopg2", "db+postgresql"),
                 "celery.worker_concurrency": "4",
                 "celery.celery_config_options": "cluster_celery.CONFIG",
+                # Seconds for handing a task to the broker; one is too few for a busy machine.
+                "celery.operation_timeout": "3",
                 "celery_broker_transport_options.visibility_timeout": "60",
                 # Files do not change here.
                 "dag_processor.refresh_interval": "300",
