@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from decimal import Decimal
+from importlib.metadata import version
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -439,11 +440,16 @@ def test_what_means_nothing_is_refused_before_anything_is_sent(
     for value in NOTHING:
         if means_something(KINDS[name], way, value):
             continue
-        task, values = rendered(
-            way(operator_class, name, value, arguments_of(operator_class, folder, name)), value
-        )
-        with pytest.raises(ClarusInputError, match=name):
-            outcome(task, values, sandbox, folder)
+        task = way(operator_class, name, value, arguments_of(operator_class, folder, name))
+        try:
+            task, values = rendered(task, value)
+        except FileNotFoundError:
+            # These call the `resolve` of whatever has one, and the path's fails.
+            assert isinstance(value, Path)
+            assert version("apache-airflow").startswith(("3.0.", "3.1."))
+        else:
+            with pytest.raises(ClarusInputError, match=name):
+                outcome(task, values, sandbox, folder)
         assert len(sandbox.requests) == sent
 
 
