@@ -13,6 +13,11 @@ import pytest
 from airflow.providers.common.compat.module_loading import import_string
 from airflow.providers.common.compat.sdk import TaskDeferred
 
+try:
+    from airflow.sdk.execution_time.context import OutletEventAccessors as OutletEventAccessors
+except ImportError:
+    from airflow.utils.context import OutletEventAccessors as OutletEventAccessors
+
 
 class Store:
     """A task state store: what is in it has been through JSON."""

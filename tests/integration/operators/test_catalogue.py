@@ -23,7 +23,7 @@ from airflow_provider_clarus.sandbox.faults import Fault
 from airflow_provider_clarus.sandbox.reports import STOCK_QUERY, Report, ReportQuery
 from airflow_provider_clarus.sandbox.server import Sandbox
 from airflow_provider_clarus.transfers.clarus_to_object_storage import ClarusReportToObjectStorageOperator
-from tests.integration.tasks import Store, context, run
+from tests.integration.tasks import OutletEventAccessors, Store, context, run
 
 STOCK = Report(id=7, name="Stock Summary", query=STOCK_QUERY, seconds=0.1)
 LATE = {
@@ -236,7 +236,7 @@ def test_a_report_is_named_in_one_way(clarus: Sandbox, execute: Any, arguments: 
 @pytest.mark.usefixtures("hurry")
 def test_the_asset_event_has_the_id_that_was_found(clarus: Sandbox, tmp_path: Path) -> None:
     asset = Asset("clarus://stock")
-    events = {asset: SimpleNamespace(extra={})}
+    events: Any = OutletEventAccessors()
 
     def make() -> ClarusReportToObjectStorageOperator:
         return ClarusReportToObjectStorageOperator(

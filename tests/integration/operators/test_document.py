@@ -20,7 +20,7 @@ from airflow_provider_clarus.exceptions import (
 from airflow_provider_clarus.operators.document import ClarusDownloadDocumentOperator
 from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.server import Sandbox
-from tests.integration.tasks import context
+from tests.integration.tasks import OutletEventAccessors, context
 
 
 def download(document_id: int, destination: str | Path, **arguments: Any) -> Any:
@@ -131,11 +131,6 @@ def test_a_document_that_is_not_there_or_not_ours_fails_for_good(
 
 
 def test_an_outlets_event_tells_what_landed(clarus_default: Sandbox, document: int, tmp_path: Path) -> None:
-    class Events(dict[Any, Any]):
-        def __missing__(self, outlet: Any) -> Any:
-            self[outlet] = type("Event", (), {"extra": {}})()
-            return self[outlet]
-
     stock = Asset(uri=f"file://{tmp_path}/stock.csv")
     operator = ClarusDownloadDocumentOperator(
         task_id="download",
@@ -143,6 +138,6 @@ def test_an_outlets_event_tells_what_landed(clarus_default: Sandbox, document: i
         destination=f"file://{tmp_path}/stock.csv",
         outlets=[stock],
     )
-    events = Events()
+    events: Any = OutletEventAccessors()
     receipt = operator.execute(context(outlet_events=events))
     assert events[stock].extra == receipt

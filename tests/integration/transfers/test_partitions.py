@@ -15,12 +15,7 @@ from airflow_provider_clarus.exceptions import ClarusInputError
 from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.server import Sandbox
 from airflow_provider_clarus.transfers.clarus_to_object_storage import ClarusReportToObjectStorageOperator
-from tests.integration.tasks import run
-
-try:
-    from airflow.sdk.execution_time.context import OutletEventAccessors
-except ImportError:
-    from airflow.utils.context import OutletEventAccessors
+from tests.integration.tasks import OutletEventAccessors, run
 
 STOCK = Asset("x-clarus://acme/stock")
 NAMES = ("date_from", "date_to")
@@ -112,7 +107,8 @@ def test_in_a_partitioned_run_the_partition_is_the_runs_own(tmp_path: Path) -> N
 
 
 def test_nothing_changes_where_airflow_has_no_partitions(tmp_path: Path) -> None:
-    events = {STOCK: SimpleNamespace(extra={})}
+    event = SimpleNamespace(extra={})
+    events = type("Events", (), {"__getitem__": lambda self, outlet: event})()
     assert keys(tmp_path, context={**APRIL}) in (None, {"2024-04-01T00:00:00"})
     landed = run(
         lambda: ClarusReportToObjectStorageOperator(
@@ -125,7 +121,7 @@ def test_nothing_changes_where_airflow_has_no_partitions(tmp_path: Path) -> None
         outlet_events=events,
         **APRIL,
     )
-    assert vars(events[STOCK]) == {"extra": landed | {"report_id": 7}}
+    assert vars(event) == {"extra": landed | {"report_id": 7}}
 
 
 def test_a_flag_that_is_none_is_refused_before_anything_is_sent(tmp_path: Path, london: Sandbox) -> None:
