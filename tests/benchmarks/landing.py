@@ -14,6 +14,7 @@ import json
 import logging
 import multiprocessing
 import os
+import pkgutil
 import resource
 import statistics
 import subprocess
@@ -336,7 +337,7 @@ def run(who: str, name: str, size: int, port: int, folder: Path) -> dict[str, fl
 
 
 def one(who: str, facts: str, size: str, port: str) -> None:
-    """Be that process."""
+    """Be that process; ``who`` may also be ``module:function``, of another benchmark."""
     prepare = {
         "landing": land,
         "rival": rival,
@@ -345,7 +346,7 @@ def one(who: str, facts: str, size: str, port: str) -> None:
         "skip": skip,
         "obstore": obstore,
         "obstore_create": obstore_create,
-    }[who]
+    }.get(who) or pkgutil.resolve_name(who)
     action = prepare(Store(**json.loads(facts)), lambda size: f"http://127.0.0.1:{port}/{size}", int(size))
     print(json.dumps(measure(action)))
 
