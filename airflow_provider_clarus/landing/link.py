@@ -21,11 +21,18 @@ class LandedObjectLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
         """Return the page's address, empty where a task has landed nothing or its storage has no console."""
-        from airflow.providers.common.compat.sdk import XCom
-
-        landed = XCom.get_value(ti_key=ti_key, key="return_value")
+        # In the task's own process, which asks when it defers or fails, too: that of a result which is not
+        # there would be an error in the worker's log.
+        work = getattr(operator, "worked_on", None)
+        landed = work.landed if work else _returned(ti_key)
         uri = landed.get("uri") if isinstance(landed, dict) else None
         return console_url(uri) if isinstance(uri, str) else ""
+
+
+def _returned(ti_key: Any) -> Any:
+    from airflow.providers.common.compat.sdk import XCom
+
+    return XCom.get_value(ti_key=ti_key, key="return_value")
 
 
 def console_url(uri: str) -> str:

@@ -6,8 +6,10 @@ import json
 import pytest
 
 from airflow_provider_clarus.get_provider_info import get_provider_info
+from airflow_provider_clarus.landing import link as module
 from airflow_provider_clarus.landing.link import LandedObjectLink, console_url
 from airflow_provider_clarus.operators.document import ClarusDownloadDocumentOperator
+from airflow_provider_clarus.stopping import Work
 from airflow_provider_clarus.transfers.clarus_to_object_storage import ClarusReportToObjectStorageOperator
 
 ACCOUNT = {"conn_type": "wasb", "host": "https://stock.blob.core.windows.net/"}
@@ -54,3 +56,22 @@ def test_tasks_that_land_have_the_link_mapped_or_not(operator_class: type) -> No
     assert link.name == "Landed object"
     path = f"{LandedObjectLink.__module__}.{LandedObjectLink.__qualname__}"
     assert path in get_provider_info()["extra-links"]
+
+
+def test_a_task_that_has_landed_nothing_is_asked_for_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow asks each time that a task ends or defers, and logs an error where there is no result yet."""
+    task = ClarusDownloadDocumentOperator(task_id="land", document_id=1, destination="s3://reports/")
+    asked: list[object] = []
+    monkeypatch.setattr(module, "_returned", lambda ti_key: asked.append(ti_key) or {"uri": "s3://reports/b"})
+    link = LandedObjectLink()
+
+    task.worked_on = Work(document_id=1, lands=True)
+    assert link.get_link(task, ti_key="run") == ""
+    task.worked_on.landed = {"uri": "s3://reports/a"}
+    assert link.get_link(task, ti_key="run").endswith("/reports?prefix=a")
+    assert not asked
+
+    # Airflow 2.11 asks where its pages are made, of a task that has not run there.
+    task.worked_on = None
+    assert link.get_link(task, ti_key="run").endswith("/reports?prefix=b")
+    assert asked == ["run"]
