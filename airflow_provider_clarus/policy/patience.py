@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tell when a refusal is final, and for how long a missing document, or "not now", is waited out.
 
-What a *series* of errors means is told by :func:`judge`, and :class:`Trouble` keeps the series: one for each
-connection, and one for each document asked for alone::
+A :class:`Trouble` keeps a *series* of errors, and tells what it means: one for each connection, and one for
+each document asked for alone::
 
     trouble = Trouble(Call.READ)
     try:
@@ -69,21 +69,6 @@ AT_ONCE = Patience(1, 0.0)
 MISSING_GRACE = 120.0
 
 
-def judge(call: Call, error: ClarusError, *, looks: int, seconds: float, ever_worked: bool) -> Verdict:
-    """Return what follows from an error, and from how often it was met.
-
-    :param looks: how often in a row this question was refused, this time included
-    :param seconds: since the first time in that row
-    :param ever_worked: whether anything was ever answered on this connection
-    """
-    refuses, patience = _refused(call, error, ever_worked)
-    if patience is None:
-        return Verdict.GO_ON
-    if looks >= patience.looks and seconds >= patience.seconds:
-        return Verdict.DOCUMENT_FAILED if refuses is Refuses.SUBJECT else Verdict.CONNECTION_FAILED
-    return Verdict.ASK_DIFFERENTLY if refuses is Refuses.QUESTION else Verdict.GO_ON
-
-
 def _refused(call: Call, error: ClarusError, ever_worked: bool) -> tuple[Refuses, Patience | None]:
     if isinstance(error, ClarusInputError | ClarusReportFailedError):
         return Refuses.SUBJECT, AT_ONCE
@@ -133,16 +118,17 @@ class Trouble:
     def failed(self, error: ClarusError, now: float) -> Verdict:
         """Take note of an error, and return what to do about it."""
         self.last = error
-        if _refused(self.call, error, self.ever_worked)[1] is None:
+        refuses, patience = _refused(self.call, error, self.ever_worked)
+        if patience is None:
             # "Not now" between two refusals: what Clarus has to say is still to come.
             self.looks = 0
             return Verdict.GO_ON
         if not self.looks or now < self.since:
             self.since = now
         self.looks, self.until = self.looks + 1, now
-        return judge(
-            self.call, error, looks=self.looks, seconds=now - self.since, ever_worked=self.ever_worked
-        )
+        if self.looks >= patience.looks and now - self.since >= patience.seconds:
+            return Verdict.DOCUMENT_FAILED if refuses is Refuses.SUBJECT else Verdict.CONNECTION_FAILED
+        return Verdict.ASK_DIFFERENTLY if refuses is Refuses.QUESTION else Verdict.GO_ON
 
     def final(self) -> ClarusError:
         """Return the last error again, for one waiter, saying how often and for how long it was met."""

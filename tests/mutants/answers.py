@@ -72,8 +72,8 @@ MUTANTS = (
     Mutant(
         "a refusal that stays for long is final at its second look",
         "policy/patience.py",
-        "if looks >= patience.looks and seconds >= patience.seconds:",
-        "if looks >= 2 and seconds >= patience.seconds:",
+        "if self.looks >= patience.looks and now - self.since >= patience.seconds:",
+        "if self.looks >= 2 and now - self.since >= patience.seconds:",
         "unit/policy/test_policy.py::test_what_is_read_is_final_only_when_it_stays",
     ),
     Mutant(
