@@ -90,7 +90,9 @@ class LocalAirflow(AirflowApi):
             "core.fernet_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
             "core.simple_auth_manager_all_admins": "True",
             "core.execution_api_server_url": f"{self.url}/execution/",
-            "database.sql_alchemy_conn": f"sqlite:///{self.home}/airflow.db",
+            # On a busy machine a component holds the database for longer than SQLite's five seconds: the
+            # scheduler would end, and with it all that runs.
+            "database.sql_alchemy_conn": f"sqlite:///{self.home}/airflow.db?timeout=60",
             "api.host": "127.0.0.1",
             "api.port": port,
             "api.base_url": self.url,
