@@ -232,7 +232,9 @@ def _run(sandbox: Sandbox, folder: Path, sandbox_log: Path) -> Iterator[Run]:
         revoked = False
         for _ in airflow.watch(DAG, run_id, timeout=300):
             triggers |= trigger_rows(airflow)
-            if triggers and not revoked:
+            # Of the user's connection, too, so that it needs another one for what comes after.
+            has_refreshed = any(b"refresh_token=" in request.body for request in sandbox.requests)
+            if triggers and has_refreshed and not revoked:
                 # While the triggerer waits, and with a word from the server in its log.
                 sandbox.inject(Fault("graphql", status=500, times=2))
                 sandbox.revoke_tokens()
