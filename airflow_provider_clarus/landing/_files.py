@@ -76,11 +76,23 @@ class FileWriter:
         self._stem = f".{begin}.{hashlib.sha256(name).hexdigest()[:16]}."
         machine = _machine()
         self._remove_leftovers(machine)
-        self._partial = self._target.with_name(f"{self._stem}{machine}.{secrets.token_hex(4)}{PARTIAL}")
-        self._file = os.open(self._partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-        with suppress(OSError):
-            # Held until this process ends, however it ends: what is not locked is a leftover.
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._file = self._create(machine)
+
+    def _create(self, machine: str) -> int:
+        while True:
+            self._partial = self._target.with_name(f"{self._stem}{machine}.{secrets.token_hex(4)}{PARTIAL}")
+            file = os.open(self._partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+            try:
+                # Held until this process ends, however it ends: what is not locked is a leftover.
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                is_swept = not os.fstat(file).st_nlink
+            except OSError as error:
+                is_swept = isinstance(error, BlockingIOError)
+            if not is_swept:
+                return file
+            # Another task that lands here took it for a leftover, before it was locked.
+            os.close(file)
+            self._partial.unlink(missing_ok=True)
 
     def write(self, chunk: bytes) -> None:
         """Append to the temporary file."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import threading
@@ -114,3 +115,31 @@ def test_a_file_that_is_replaced_keeps_its_mode(tmp_path: Path) -> None:
     with Origin(b"new") as origin:
         land_at(tmp_path / "report.csv", origin)
     assert (tmp_path / "report.csv").stat().st_mode & 0o777 == 0o604
+
+
+@pytest.mark.parametrize("by_now", ["gone", "locked"])
+def test_what_another_task_sweeps_before_it_is_locked_is_begun_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_now: str
+) -> None:
+    """Between making the file and locking it, another that lands here may take it for a leftover."""
+    swept: list[int] = []
+    really = os.open
+
+    def opened(path: str | Path, flags: int, mode: int = 0o777) -> int:
+        file = really(path, flags, mode)
+        if str(path).endswith(PARTIAL) and not swept:
+            swept.append(really(path, os.O_RDONLY))
+            fcntl.flock(swept[0], fcntl.LOCK_EX)
+            if by_now == "gone":
+                os.unlink(path)
+                os.close(swept[0])
+        return file
+
+    monkeypatch.setattr(os, "open", opened)
+    writer = FileWriter(str(tmp_path / "report.csv"), if_absent=True)
+    writer.write(b"a,b\n")
+    writer.commit()
+    if by_now == "locked":
+        os.close(swept[0])
+    assert [path.name for path in tmp_path.iterdir()] == ["report.csv"]
+    assert (tmp_path / "report.csv").read_bytes() == b"a,b\n"
