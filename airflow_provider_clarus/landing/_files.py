@@ -85,7 +85,7 @@ class FileWriter:
             try:
                 # Held until this process ends, however it ends: what is not locked is a leftover.
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                is_swept = not os.fstat(file).st_nlink
+                is_swept = not self._partial.exists()
             except OSError as error:
                 is_swept = isinstance(error, BlockingIOError)
             if not is_swept:
