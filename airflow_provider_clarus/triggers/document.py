@@ -113,13 +113,15 @@ class ClarusDocumentTrigger(BaseTrigger):
         deadline = math.inf
         try:
             settled = self._settled()
-            # What is read here is not kept: thousands wait.
-            deadline = self._wait()["deadline"]
+            wait = self._wait()
+            deadline = wait["deadline"]
             log_fields.bind(
-                report_id=settled.get("report_id"), document_id=self.document_id, tenant=self.subdomain
+                report_id=settled.get("report_id"), document_id=wait["document_id"], tenant=wait["subdomain"]
             )
-            wait_for = await _shared_wait()
-            event = event_of(await wait_for(**self._wait()), settled)
+            waiting = (await _shared_wait())(**wait)
+            # Thousands wait: what the wait itself has is not kept twice.
+            del wait
+            event = event_of(await waiting, settled)
         except Exception as error:
             if not isinstance(error, ClarusError):
                 self.log.exception("The wait for document %r broke", self.document_id)
