@@ -27,6 +27,10 @@ COMPONENTS = {
     "triggerer": ["triggerer", "--skip-serve-logs"],
 }
 FINISHED = ("success", "failed")
+DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
+# On a busy machine a component holds the database for longer than SQLite's five seconds: the scheduler would
+# end, and with it all that runs.
+PATIENCE = "?timeout=60"
 
 
 class LocalAirflow(AirflowApi):
@@ -49,12 +53,15 @@ class LocalAirflow(AirflowApi):
         self.home = home.resolve()
         self.logs = self.home / "logs"
         self.env = self._environment(dags_folder, connections or {}, config or {}, env or {})
+        # While it waits for its database it answers nobody, not even the request that holds it; and a task
+        # asks again after 5 s, though the first time was not in vain.
+        server = self.env | {DATABASE: self.env[DATABASE].replace(PATIENCE, "?timeout=2")}
         self._processes = {
             name: BackgroundProcess(
                 name,
                 [sys.executable, "-m", "airflow", *arguments],
                 log=self.logs / f"{name}.log",
-                env=self.env,
+                env=server if name == "api-server" else self.env,
                 cwd=self.home,
             )
             for name, arguments in COMPONENTS.items()
@@ -90,9 +97,6 @@ class LocalAirflow(AirflowApi):
             "core.fernet_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
             "core.simple_auth_manager_all_admins": "True",
             "core.execution_api_server_url": f"{self.url}/execution/",
-            # On a busy machine a component holds the database for longer than SQLite's five seconds: the
-            # scheduler would end, and with it all that runs.
-            "database.sql_alchemy_conn": f"sqlite:///{self.home}/airflow.db?timeout=60",
             "api.host": "127.0.0.1",
             "api.port": port,
             "api.base_url": self.url,
@@ -112,6 +116,7 @@ class LocalAirflow(AirflowApi):
             "TMPDIR": str(self.home / "tmp"),
             "NO_PROXY": "127.0.0.1,localhost",
             "no_proxy": "127.0.0.1,localhost",
+            DATABASE: f"sqlite:///{self.home}/airflow.db{PATIENCE}",
             **{f"AIRFLOW__{key.replace('.', '__', 1).upper()}": value for key, value in settings.items()},
             **{f"AIRFLOW_CONN_{conn_id.upper()}": uri for conn_id, uri in connections.items()},
             **env,
