@@ -74,6 +74,7 @@ def test_another_request_is_generated_anew(
         assert attempt(store, **change) == 2
 
 
+@pytest.mark.long
 def test_a_document_that_failed_is_not_adopted(clarus_default: Sandbox, store: Store) -> None:
     clarus_default.add_report(Report(7, seconds=0, outcome="failed"))
     with pytest.raises(ClarusReportFailedError):

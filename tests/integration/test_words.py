@@ -28,6 +28,7 @@ def transfer(folder: Path, **arguments: Any) -> ClarusReportToObjectStorageOpera
     )
 
 
+@pytest.mark.long
 def test_a_download_that_fails(clarus_default: Sandbox, tmp_path: Path) -> None:
     clarus_default.inject(Fault("file", status=404, body="<Error/>"))
     with pytest.raises(ClarusError) as raised:

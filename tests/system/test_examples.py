@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import pandas
 import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
@@ -22,6 +21,9 @@ from tests.system import runs
 from tests.system.conftest import AIRFLOW_2, REPORTS, REPOSITORY
 from tests.system.runs import Results
 
+if TYPE_CHECKING:
+    import pandas
+
 TRIGGERED = (
     "clarus_daily_report",
     "clarus_monthly_report",
@@ -30,6 +32,8 @@ TRIGGERED = (
     "clarus_stock",
 )
 CHECK = "clarus_stock_check"
+# Before Airflow 3 they run in this process.
+pytestmark = [] if AIRFLOW_2 else [pytest.mark.long]
 #: Both at once: in the month between them London's clocks go forward.
 MORNINGS = (datetime(2024, 3, 6, 6, tzinfo=timezone.utc), datetime(2024, 4, 6, 6, tzinfo=timezone.utc))
 AllResults: TypeAlias = dict[str, list[Results]]
@@ -69,6 +73,8 @@ def _in_airflow(airflow: LocalAirflow) -> AllResults:
 
 
 def landed(receipt: dict[str, Any]) -> pandas.DataFrame:
+    import pandas  # Takes two seconds, also of those who run other tests.
+
     with ObjectStoragePath(receipt["uri"]).open("rb") as file:
         return pandas.read_csv(file)
 

@@ -12,6 +12,7 @@ import pytest
 from airflow_provider_clarus.demo.local_airflow import LocalAirflow
 from tests import readme
 
+pytestmark = pytest.mark.long
 DAG_IDS = [re.findall(r'dag_id="(\w+)"', code)[0] for code in readme.dags()]
 
 

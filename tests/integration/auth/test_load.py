@@ -96,6 +96,7 @@ def clients(connection: ClarusConnection) -> list[Outcome]:
 HOW = pytest.mark.parametrize("how", [processes, threads, clients])
 
 
+@pytest.mark.long
 @HOW
 def test_all_clients_of_a_hung_token_endpoint_fail_in_about_one_requests_time(
     connection: ClarusConnection, sandbox: Sandbox, how: Any
@@ -115,6 +116,7 @@ def test_all_clients_of_a_hung_token_endpoint_fail_in_about_one_requests_time(
     print(f"{how.__name__}: {took:.1f} s, {sandbox.count('token')} requests")
 
 
+@pytest.mark.long
 @HOW
 @pytest.mark.parametrize(
     "fault",

@@ -91,6 +91,7 @@ def test_threads_whose_token_is_refused_renew_it_once(tokens: TokenSource, sandb
     assert sandbox.count("token") == 2
 
 
+@pytest.mark.long
 def test_processes_that_ask_at_once_share_one_token(sandbox: Sandbox) -> None:
     sandbox.inject(Fault("token", delay=0.2))
     command = [sys.executable, "-W", "ignore", "-c", TASK, sandbox.connection_json]

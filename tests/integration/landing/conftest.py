@@ -25,10 +25,6 @@ OLD = b"the older report"
 log = logging.getLogger("tests.landing")
 
 
-#: A process of its own per test takes seconds of CPU; with these stores in every run, with all of them in CI.
-QUICK_STORES = ("local", "moto")
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start each store once: all of its tests go to one worker."""
@@ -40,7 +36,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         )
         if store:
             item.add_marker(pytest.mark.xdist_group(store))
-            if store not in QUICK_STORES and item.get_closest_marker("own_process"):
+            # Moto speaks S3, too.
+            if store == "seaweedfs":
                 item.add_marker(pytest.mark.long)
 
 

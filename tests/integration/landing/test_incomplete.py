@@ -118,7 +118,7 @@ def lying(destination: Destination, monkeypatch: pytest.MonkeyPatch) -> Callable
     return lying
 
 
-@pytest.mark.parametrize("size", [9, 20 * MIB])
+@pytest.mark.parametrize("size", [9, pytest.param(20 * MIB, marks=pytest.mark.long)])
 @pytest.mark.parametrize("lie", ["changes", "cuts", "tells less", "shows nothing"])
 def test_what_s3_and_azure_have_not_kept_has_not_landed(
     lying: Callable[[str], Any], destination: Destination, lie: str, size: int

@@ -35,7 +35,9 @@ LEAVES = ("local", "seaweedfs", "moto")
 pytestmark = pytest.mark.usefixtures("no_pauses", "small_requests")
 
 
-@pytest.mark.parametrize("size", [0, 1, 5 * MIB - 1, 5 * MIB, 5 * MIB + 1, 64 * MIB])
+@pytest.mark.parametrize(
+    "size", [0, 1, 5 * MIB - 1, 5 * MIB, 5 * MIB + 1, pytest.param(64 * MIB, marks=pytest.mark.long)]
+)
 def test_a_file_lands_whole(destination: Destination, serve: Serve, size: int) -> None:
     file = serve(size)
     landed = destination.land(file.get_url)
@@ -128,7 +130,7 @@ def test_a_stream_that_stays_broken_leaves_the_older_object(
     assert destination.shown() == old
 
 
-@pytest.mark.own_process
+@pytest.mark.long
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_process_that_ends_in_the_middle_leaves_the_older_object(
     destination: Destination, old: dict[str, bytes], how: signal.Signals

@@ -7,7 +7,7 @@ import gzip
 import logging
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -100,20 +100,22 @@ def test_a_packed_body_is_unpacked(server: Nginx, target: Path, caplog: pytest.L
 
 
 @pytest.mark.parametrize(
-    ("coding", "packed"),
+    ("coding", "pack"),
     [
-        ("x-gzip", gzip.compress(ROWS)),
-        ("deflate", zlib.compress(ROWS)),
-        ("gzip", gzip.compress(gzip.compress(ROWS))),
-        ("gzip", gzip.compress(ROWS[:99]) + gzip.compress(ROWS[99:])),
-        ("gzip", ROWS),
-        ("identity", ROWS),
-        ("aws-chunked", ROWS),
+        ("x-gzip", gzip.compress),
+        ("deflate", zlib.compress),
+        ("gzip", lambda rows: gzip.compress(gzip.compress(rows))),
+        ("gzip", lambda rows: gzip.compress(rows[:99]) + gzip.compress(rows[99:])),
+        ("gzip", bytes),
+        ("identity", bytes),
+        ("aws-chunked", bytes),
     ],
     ids=["x-gzip", "deflate", "twice", "in two members", "not packed", "identity", "aws-chunked"],
 )
-def test_whatever_it_is_called_the_rows_land(server: Nginx, target: Path, coding: str, packed: bytes) -> None:
-    server.put("stock.csv", packed)
+def test_whatever_it_is_called_the_rows_land(
+    server: Nginx, target: Path, coding: str, pack: Callable[[bytes], bytes]
+) -> None:
+    server.put("stock.csv", pack(ROWS))
     landed = land_at(target, f"{server.url}/called/{coding}/stock.csv")
     assert target.read_bytes() == ROWS
     assert (landed.size, landed.sha256) == (len(ROWS), sha256(ROWS))

@@ -214,6 +214,7 @@ def test_of_those_that_land_at_once_one_does(destination: Destination, size: int
     assert destination.shown() == {"report.csv": landed}
 
 
+@pytest.mark.long
 def test_a_file_is_packed_the_same_each_time(destination: Destination) -> None:
     rows = b"".join(b"%d,%d\n" % (number, number * 7) for number in range(400_000))
     with Origin(rows) as origin:
@@ -238,6 +239,7 @@ def test_parts_are_enough_for_five_tebibytes(writer: Any, known: bool) -> None:
     assert largest <= (550 if known else 1300) * MIB
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("known", [True, False])
 def test_a_file_lands_whose_parts_would_be_too_many(
     destination: Destination, monkeypatch: pytest.MonkeyPatch, known: bool

@@ -55,6 +55,7 @@ def kill(state: Path, when: str, arguments: dict[str, Any]) -> None:
     assert child.returncode == -signal.SIGKILL
 
 
+@pytest.mark.long
 def test_a_retry_knows_what_its_killed_try_has_landed(
     make: Callable[..., Any], destination: Destination, clarus_default: Sandbox, state: Path
 ) -> None:
@@ -73,6 +74,7 @@ def test_a_retry_knows_what_its_killed_try_has_landed(
     assert clarus_default.count("file") == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("if_exists", ["fail", "skip"])
 @pytest.mark.parametrize(("form", "size"), [("download", 20 * MIB), ("transfer", 900), ("transfer", 0)])
 def test_so_it_does_of_each_form_and_size(

@@ -126,6 +126,7 @@ def oldest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_so_it_does_on_the_oldest_requests(oldest: Path) -> None:
     """The newest is the one with which all tests run: .ci/constraints.txt."""
     program = f"""

@@ -422,7 +422,7 @@ def means_something(kind: str, way: Callable[..., Any], value: Any) -> bool:
 
 in_every_way = pytest.mark.parametrize(
     "way",
-    [plain, mapped_task_group, *(pytest.param(way, marks=pytest.mark.long) for way in WAYS[1:-1])],
+    [plain, *(pytest.param(way, marks=pytest.mark.long) for way in WAYS[1:])],
     ids=lambda way: way.__name__,
 )
 for_every_parameter = pytest.mark.parametrize(

@@ -233,6 +233,7 @@ def test_a_report_is_named_in_one_way(clarus: Sandbox, execute: Any, arguments: 
     assert not clarus.requests
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("hurry")
 def test_the_asset_event_has_the_id_that_was_found(clarus: Sandbox, tmp_path: Path) -> None:
     asset = Asset("clarus://stock")

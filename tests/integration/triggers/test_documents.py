@@ -131,6 +131,7 @@ def test_it_tells_of_what_was_there_before_when_it_is_to_look_back(clarus: Sandb
     assert database.told("further") == once([old, young, failed])
 
 
+@pytest.mark.long
 def test_ten_thousand_are_told_of_a_page_at_a_time(clarus: Sandbox) -> None:
     database = Database()
 
@@ -152,6 +153,7 @@ def test_ten_thousand_are_told_of_a_page_at_a_time(clarus: Sandbox) -> None:
     assert len(database.stores["watcher"].values.popitem()[1]) < 65_535
 
 
+@pytest.mark.long
 def test_a_triggerer_that_is_killed_loses_none_and_repeats_a_page_at_most(clarus: Sandbox) -> None:
     database, kills = Database(), 12
 

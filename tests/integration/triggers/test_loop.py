@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from airflow_provider_clarus.sandbox.faults import Fault
 from airflow_provider_clarus.sandbox.server import Sandbox
 
@@ -62,6 +64,7 @@ def test_it_imports_beside_the_event_loop(clarus_default: Sandbox) -> None:
     assert float(output.splitlines()[-1]) < 0.5
 
 
+@pytest.mark.long
 def test_a_process_that_is_told_to_stop_ends_while_a_request_hangs(clarus_default: Sandbox) -> None:
     clarus_default.inject(Fault("graphql", delay=90))
     (document_id,) = clarus_default.add_documents(1, 7)

@@ -85,7 +85,9 @@ def test_those_who_started_apart_fall_into_step(clarus: Sandbox) -> None:
     assert all(sorted(asked(request)) == ids for request in polls(clarus)[4:])
 
 
-@pytest.mark.parametrize("waiting", [100, 250, 1000])
+@pytest.mark.parametrize(
+    "waiting", [100, *(pytest.param(more, marks=pytest.mark.long) for more in (250, 1000))]
+)
 def test_the_cost_grows_with_the_hundreds_that_wait(
     clarus: Sandbox, monkeypatch: pytest.MonkeyPatch, waiting: int
 ) -> None:

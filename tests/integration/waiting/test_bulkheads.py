@@ -101,7 +101,7 @@ def test_an_answer_that_one_wait_cannot_take_ends_that_wait_alone(
     assert "Traceback" in caplog.text
 
 
-@pytest.mark.parametrize("hung", [1, 5, 20])
+@pytest.mark.parametrize("hung", [1, *(pytest.param(more, marks=pytest.mark.long) for more in (5, 20))])
 def test_documents_that_hang_hold_up_no_other(
     clarus: Sandbox, monkeypatch: pytest.MonkeyPatch, hung: int
 ) -> None:
@@ -126,6 +126,7 @@ def test_documents_that_hang_hold_up_no_other(
     assert max(ended[number] for number in ids[:hung]) < 8 + 5
 
 
+@pytest.mark.long
 def test_tenants_that_hang_hold_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     tenants = [f"tenant-{number}" for number in range(41)]
     with Sandbox([Report(id=7, seconds=0, tenant=name) for name in tenants], tenants=tenants) as clarus:
@@ -162,6 +163,7 @@ def test_tenants_that_hang_hold_up_no_other(monkeypatch: pytest.MonkeyPatch) -> 
         assert elses < 5
 
 
+@pytest.mark.long
 def test_a_connection_that_is_never_fetched_holds_no_wait(
     clarus: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,7 +198,9 @@ def test_one_who_is_impatient_makes_nobody_else_look_more_often(clarus: Sandbox)
     assert len(polls(clarus)) < 1.3 * 6 / 0.4 + 6
 
 
-@pytest.mark.parametrize("seconds", [-3600, -20, 3600])
+@pytest.mark.parametrize(
+    "seconds", [-3600, *(pytest.param(other, marks=pytest.mark.long) for other in (-20, 3600))]
+)
 def test_a_clock_that_is_set_hurts_nobody(
     clarus: Sandbox, monkeypatch: pytest.MonkeyPatch, seconds: float
 ) -> None:

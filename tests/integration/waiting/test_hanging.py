@@ -94,7 +94,9 @@ def ended_in_time(document_id: int, timeout: float) -> BaseException | None:
 
 
 @whatever_hangs
-@pytest.mark.parametrize("timeout", [-60.0, 0.0, 1.0, 3.0])
+@pytest.mark.parametrize(
+    "timeout", [-60.0, 1.0, *(pytest.param(other, marks=pytest.mark.long) for other in (0.0, 3.0))]
+)
 def test_in_the_triggerer(
     clarus: Sandbox, monkeypatch: pytest.MonkeyPatch, hang: Callable[..., None], timeout: float
 ) -> None:
@@ -128,7 +130,9 @@ def test_of_one_tenant_in_the_triggerer(clarus_default: Sandbox, monkeypatch: py
 
 
 @whatever_hangs
-@pytest.mark.parametrize("timeout", [0.0, 1.0, 3.0])
+@pytest.mark.parametrize(
+    "timeout", [1.0, *(pytest.param(other, marks=pytest.mark.long) for other in (0.0, 3.0))]
+)
 def test_in_a_worker(
     clarus: Sandbox, monkeypatch: pytest.MonkeyPatch, hang: Callable[..., None], timeout: float
 ) -> None:
@@ -140,6 +144,7 @@ def test_in_a_worker(
     assert time.monotonic() - begun < timeout + ALLOWED + BUSY
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("deferrable", [False, True])
 @whatever_hangs
 def test_in_a_sensor(

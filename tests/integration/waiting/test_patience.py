@@ -96,6 +96,7 @@ def test_nor_does_the_same_at_every_second_look(
     assert waited_for.block().file_name
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", sorted(PASSING.keys() - REFUSALS))
 def test_what_says_later_is_waited_out_until_the_deadline(
     clarus_default: Sandbox, wait: Callable[..., Wait], name: str

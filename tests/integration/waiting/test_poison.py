@@ -53,6 +53,7 @@ def test_a_document_that_broke_the_server_for_a_while_is_waited_for_still(clarus
     assert kinds(outcomes(*map(wait_for, ids))) == [Document] * 4
 
 
+@pytest.mark.long
 def test_those_who_met_a_poisoned_document_have_their_turn_where_others_are_always_due(
     clarus: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,6 +71,7 @@ def test_a_tenant_that_does_not_exist_ends_all_of_its_own(clarus: Sandbox) -> No
     assert document.id == good
 
 
+@pytest.mark.long
 def test_a_connection_that_is_not_there_may_come(clarus: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     (document_id,) = clarus.add_documents(1, 7)
     monkeypatch.delenv("AIRFLOW_CONN_CLARUS_DEFAULT")
