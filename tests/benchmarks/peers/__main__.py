@@ -11,7 +11,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.benchmarks.peers import imports, landings, waits
+from tests.benchmarks.peers import imports, landings, tasks, waits
 from tests.benchmarks.peers.triggers import TRIGGERS
 
 
@@ -24,7 +24,9 @@ def main() -> None:
     parser.add_argument("--waiting", type=int, nargs="+", default=[1_000, 5_000])
     parser.add_argument("--seconds", type=float, default=60, help="that they wait (default: %(default)s)")
     parser.add_argument("--size", type=float, default=256, help="MiB that land (default: %(default)s)")
-    parser.add_argument("--turns", type=int, default=5, help="of imports and landings (default: %(default)s)")
+    parser.add_argument(
+        "--turns", type=int, default=5, help="of imports, tasks and landings (default: %(default)s)"
+    )
     arguments = parser.parse_args()
     if unknown := set(arguments.tables) - set(TABLES):
         parser.error(f"there is no table {', '.join(unknown)}")
@@ -43,6 +45,7 @@ def main() -> None:
 TABLES: dict[str, Callable[[argparse.Namespace, Path], None]] = {
     "waiting": lambda arguments, folder: waits.compare(arguments.waiting, arguments.seconds, folder),
     "imports": lambda arguments, _: imports.compare(arguments.turns),
+    "tasks": lambda arguments, folder: tasks.compare(arguments.turns, folder),
     "landing": lambda arguments, folder: landings.compare(
         int(arguments.size * landings.MIB), arguments.turns, folder
     ),
