@@ -26,11 +26,15 @@ REPORTS = [Report(number, seconds=5, tenant=tenant) for tenant in ("acme", "glob
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep those that share an Airflow to one worker, and those that start their own to another."""
+    """Keep those that share an Airflow to one worker, and those that start their own to another.
+
+    Backfills take so long that they are worth an Airflow of another worker.
+    """
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
-            group = "own_airflow" if item.path.stem in START_THEIR_OWN else "airflow"
-            item.add_marker(pytest.mark.xdist_group(group))
+            stem = item.path.stem
+            shared = "backfill" if stem == "test_backfill" else "airflow"
+            item.add_marker(pytest.mark.xdist_group("own_airflow" if stem in START_THEIR_OWN else shared))
 
 
 @pytest.fixture(scope="session", autouse=True)
