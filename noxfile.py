@@ -94,8 +94,9 @@ def coverage(session: nox.Session) -> None:
     """Lines and branches that tests run: less than 97 % fails. Others than by default: -- -m '' tests."""
     session.install("-e", ".[test]", "coverage>=7.10", *PINNED)
     session.run("coverage", "erase")
-    # Of the system tests, the one that runs what starts an Airflow for the demo.
-    tests = session.posargs or ["tests/unit", "tests/integration", "tests/system/test_daily_report.py"]
+    # The long ones, too; of the system tests, the one that runs what starts an Airflow for the demo.
+    rooms = ["tests/unit", "tests/integration", "tests/system/test_daily_report.py"]
+    tests = session.posargs or ["-m", "", *rooms]
     session.run("coverage", "run", "-m", "pytest", "-n", "2", "--dist", "loadgroup", *tests)
     session.run("coverage", "combine")
     session.run("coverage", "report")

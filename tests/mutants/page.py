@@ -30,27 +30,44 @@ This is no measure of all tests: the places were chosen by people, where a slip 
 
 ```bash
 nox -s coverage                         # unit and integration tests, and the daily report in a real Airflow
-nox -s coverage -- -m '' tests          # all tests, the long ones too
+nox -s coverage -- -m '' tests          # all tests
 ```
 
 It counts lines and branches of the package, also in processes that tests start or fork and in such as end
-with a signal; it lists what no test runs, and fails under 97 %.
+with a signal; it lists what no test runs, and fails under 97 %. On 26 November 2026 (Airflow 3.3.2, Python
+3.11, 5,004 tests passed; those against Rails and Node were left out) it was **97.4 %**: 98.0 % of 9,420
+lines, 94.9 % of 1,994 branches.
 
-**Whether that holds is not known: no run of it has come to its end.** On 26 November 2026 (Airflow 3.3.2,
-Python 3.11, two cores with 10 to 36 processes waiting for them) there was time for these:
+| room | lines | of them run | branches run | both |
+|---|---|---|---|---|
+| api | 1,261 | 98.6 % | 93.3 % | 97.7 % |
+| auth | 467 | 99.4 % | 97.6 % | 99.1 % |
+| cli | 222 | 99.5 % | 100.0 % | 99.6 % |
+| connection | 213 | 93.9 % | 88.9 % | 93.2 % |
+| demo | 246 | 85.0 % | 72.0 % | 82.8 % |
+| hooks | 154 | 94.8 % | 100.0 % | 95.1 % |
+| http | 390 | 99.5 % | 98.6 % | 99.3 % |
+| landing | 1,767 | 97.8 % | 94.9 % | 97.2 % |
+| lineage | 116 | 100.0 % | 100.0 % | 100.0 % |
+| operators | 100 | 100.0 % | 100.0 % | 100.0 % |
+| policy | 158 | 99.4 % | 96.9 % | 98.9 % |
+| sandbox | 1,152 | 99.6 % | 97.6 % | 99.3 % |
+| sensors | 81 | 100.0 % | 100.0 % | 100.0 % |
+| testing | 128 | 98.4 % | 95.5 % | 98.0 % |
+| transfers | 86 | 100.0 % | 100.0 % | 100.0 % |
+| triggers | 325 | 95.7 % | 91.9 % | 95.1 % |
+| variables | 408 | 97.8 % | 96.0 % | 97.3 % |
+| waiting | 979 | 98.8 % | 96.3 % | 98.3 % |
+| watching | 394 | 98.5 % | 94.0 % | 97.5 % |
+| modules beside the rooms | 773 | 96.9 % | 93.8 % | 96.5 % |
 
-| what ran | lines | branches | both |
-|---|---|---|---|
-| all 2,272 unit tests | 56.8 % | 40.5 % | 54.0 % |
-| and some integration tests, mostly of `waiting`, `api`; the start of an Airflow | 75.6 % | 62.0 % | 73.2 % |
-
-The integration tests of `cli`, `landing`, `operators`, `transfers`, `testing` and `lineage` are not among
-them, so the numbers do not tell what is missing.
+Nine tests failed in that run, which had what a night of chaos left over of two cores; what they alone would
+have run is missing. What is missing besides is mostly for Airflow 2.11 to 3.2 (the session has 3.3): the
+form of `connection`, the masking of `hooks`, the deferral and the resumed streams of `triggers`.
 
 Left out are `demo/__main__.py` and `demo/_run.py` (238 of 9,641 lines): they run in an environment that the
 demo makes, which has no coverage, and `tests/system/test_demo.py` looks at them from outside. So are
-`if TYPE_CHECKING:`, which mypy alone reads, and bodies of `...`: 140 lines. Lines for Airflow 2.11 to 3.2
-count as not run: the session has 3.3.
+`if TYPE_CHECKING:`, which mypy alone reads, and bodies of `...`: 140 lines.
 
 """
 

@@ -25,6 +25,7 @@ from airflow_provider_clarus.sandbox.server import Sandbox
 
 pytest.importorskip("airflow.triggers.shared_stream", reason="watchers share a stream from Airflow 3.3 on")
 
+from airflow_provider_clarus.triggers import documents
 from airflow_provider_clarus.triggers.documents import ClarusDocumentsTrigger
 from airflow_provider_clarus.watching import ledger, stream
 from tests.integration.tasks import context
@@ -500,3 +501,18 @@ def test_an_event_leads_to_the_file(clarus: Sandbox, tmp_path: Path) -> None:
     operator.render_template_fields(values)
     assert operator.execute(values)["uri"] == f"file://{tmp_path}/{payload['name']}"
     assert (tmp_path / payload["name"]).read_text().startswith("line,")
+
+
+def test_an_error_of_our_own_is_told_and_slows_down_what_airflow_starts_again(
+    clarus: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*arguments: Any) -> Any:
+        raise ZeroDivisionError("a slip of ours")
+
+    monkeypatch.setattr(documents, "AFTER_A_BREAK", 0.3)
+    monkeypatch.setattr(ClarusDocumentsTrigger, "_events", broken)
+    begun = time.monotonic()
+    with pytest.raises(ZeroDivisionError):
+        run(anext(watcher().run()))
+    assert time.monotonic() - begun >= 0.3
+    assert "broke; it goes on in" in caplog.text

@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.sandbox.faults import HTML_ERROR, Fault
 from airflow_provider_clarus.sandbox.server import Sandbox
-from airflow_provider_clarus.waiting import _tenant
+from airflow_provider_clarus.waiting import _tenant, poller
 from tests.integration.waiting.waits import kinds, outcomes, polls, wait_for, when
 
 
@@ -67,3 +67,21 @@ def test_tokens_are_renewed_when_they_expire_or_are_revoked(clarus: Sandbox) -> 
     clarus.inject(Fault("graphql", before=clarus.revoke_tokens, times=2))
     assert kinds(outcomes(*map(wait_for, ids))) == [Document] * 3
     assert 2 <= clarus.count("token") <= 3
+
+
+def test_an_error_of_our_own_is_told_and_the_poller_goes_on(
+    clarus: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(poller, "AFTER_A_BREAK", 0.05)
+    start, broken = poller.Poller._start_what_is_due, iter([False, True, True])
+
+    def start_or_break(shared: poller.Poller) -> float | None:
+        if next(broken, False):
+            raise ZeroDivisionError("a slip of ours")
+        return start(shared)
+
+    monkeypatch.setattr(poller.Poller, "_start_what_is_due", start_or_break)
+    ids = clarus.add_documents(2, 7)
+    assert kinds(outcomes(*map(wait_for, ids))) == [Document] * 2
+    assert caplog.text.count("broke; it goes on") == 2
+    assert "ZeroDivisionError: a slip of ours" in caplog.text
