@@ -57,10 +57,11 @@ def test_tenants_do_not_see_each_other() -> None:
 
 
 def test_report_runs_from_queued_over_processing_to_available(caller: Caller) -> None:
-    document = caller.generated()
+    caller.sandbox.add_report(Report(id=8, seconds=2))
+    document = caller.generated(8)
     assert wait_for(caller, document, "available") == ["queued", "processing", "available"]
     (node,) = caller.nodes(id={"eq": str(document)})
-    assert (node["file_name"], node["file_type"]) == (f"report-7-{document}.csv", "csv")
+    assert (node["file_name"], node["file_type"]) == (f"report-8-{document}.csv", "csv")
     assert caller.download(document).json()["url"].startswith(caller.sandbox.files_url)
 
 
