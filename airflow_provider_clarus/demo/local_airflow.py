@@ -53,8 +53,8 @@ class LocalAirflow(AirflowApi):
         self.home = home.resolve()
         self.logs = self.home / "logs"
         self.env = self._environment(dags_folder, connections or {}, config or {}, env or {})
-        # While it waits for its database it answers nobody, not even the request that holds it; and a task
-        # asks again after 5 s, though the first time was not in vain.
+        # While it waits for its database it answers nobody, not even the request that holds it. And a task
+        # takes no answer in 5 s for none and asks again, though what it asked for may be done by then.
         server = self.env | {DATABASE: self.env[DATABASE].replace(PATIENCE, "?timeout=2")}
         self._processes = {
             name: BackgroundProcess(

@@ -18,8 +18,8 @@ from airflow_provider_clarus.sandbox.faults import Fault
 from airflow_provider_clarus.sandbox.reports import Report
 from airflow_provider_clarus.sandbox.server import Sandbox
 
-# As airflow.sdk.execution_time.task_runner does: on SIGTERM it calls on_kill, and nothing else.
 pytestmark = pytest.mark.long
+# As airflow.sdk.execution_time.task_runner does: on SIGTERM it calls on_kill, and nothing else.
 TASK = """
 import logging, signal, sys
 from tests.integration.tasks import context

@@ -8,7 +8,9 @@ import requests
 from airflow_provider_clarus.demo.local_airflow import LocalAirflow
 
 
-def test_who_waits_for_a_locked_database_is_told_so_before_tasks_ask_again(airflow: LocalAirflow) -> None:
+def test_the_api_server_says_soon_that_its_database_is_locked(
+    airflow: LocalAirflow,
+) -> None:
     pool = {"name": "small", "slots": 1}
     with sqlite3.connect(airflow.home / "airflow.db", timeout=60, isolation_level=None) as database:
         database.execute("BEGIN IMMEDIATE")

@@ -22,7 +22,7 @@ EMPTY = "empty"
 
 
 def compare(turns: int, folder: Path) -> None:
-    """Print a line for each kind: the median of so many tasks, less that of the empty one."""
+    """Print a line for each kind: medians of so many tasks, less those of the empty one."""
     rows = folder / "tasks.jsonl"
     with Sandbox([Report(7, seconds=0)]) as clarus:
         airflow = LocalAirflow(
@@ -46,7 +46,7 @@ def compare(turns: int, folder: Path) -> None:
         task: {phase: statistics.median(run[phase] for run in runs[1:]) for phase in (*PHASES, "modules")}
         for task, runs in found.items()
     }
-    print(f"| task, median of {turns} | CPU | over the empty one | {' | '.join(PHASES)} | modules more |")
+    print(f"| task, medians of {turns} | CPU | over the empty one | {' | '.join(PHASES)} | modules more |")
     print("|---|---|---|---|---|---|---|")
     empty = medians.pop(EMPTY)
     total = sum(empty[phase] for phase in PHASES)

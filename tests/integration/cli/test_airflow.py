@@ -24,7 +24,7 @@ WAYS = {
             pytest.mark.skipif(not HAS_CLI, reason="airflow clarus is of 3.2"),
         ],
     ),
-    "module": pytest.param(["-m", "airflow_provider_clarus"], marks=pytest.mark.long),
+    "module": ["-m", "airflow_provider_clarus"],
 }
 
 
