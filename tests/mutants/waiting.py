@@ -9,8 +9,8 @@ MUTANTS = (
     Mutant(
         "the order of what is due is ignored",
         "waiting/_queue.py",
-        "heapq.heappush(self._places, (due, next(self._numbers), wanted))",
-        "self._places.append((due, next(self._numbers), wanted))",
+        "heapq.heappush(self._places, (due, wanted.id))",
+        "self._places.append((due, wanted.id))",
         "unit/waiting/test_queue.py::test_those_who_are_due_first_are_asked_about_first",
     ),
     Mutant(

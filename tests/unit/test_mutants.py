@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.mutants import MUTANTS
-from tests.mutants.mutant import Mutant
+from tests.mutants.mutant import PACKAGE, ROOT, Mutant
 from tests.mutants.page import PAGE, page
 
 
@@ -19,6 +21,13 @@ def test_each_mutant_is_one_of_its_own() -> None:
     assert len({(mutant.file, mutant.text, mutant.replacement) for mutant in MUTANTS}) == len(MUTANTS)
     assert all(mutant.text != mutant.replacement for mutant in MUTANTS)
     assert all("::" in mutant.killed_by for mutant in MUTANTS)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_what_a_mutant_breaks_and_who_notices_are_there(mutant: Mutant) -> None:
+    mutant.broken((ROOT / PACKAGE / mutant.file).read_text())
+    file, *_, test = mutant.test.partition("[")[0].split("::")
+    assert re.search(rf"^ *(async )?def {test}\(", (ROOT / file).read_text(), flags=re.MULTILINE)
 
 
 @pytest.mark.parametrize("source", ["x = 2", "x = 1; y = 1"])
