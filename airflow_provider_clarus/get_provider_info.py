@@ -7,6 +7,14 @@ from typing import Any
 
 from airflow_provider_clarus.connection.form import declared
 
+#: No handler: an asset's URI stays what its author has written, and one of another form is no error. Schemes
+#: that begin with x-, as in x-clarus://acme/stock, are authors' own: Airflow asks no provider about them.
+_ASSETS = {
+    "schemes": ["clarus"],
+    "handler": None,
+    "to_openlineage_converter": "airflow_provider_clarus.lineage.datasets.of_asset",
+}
+
 
 def get_provider_info() -> dict[str, Any]:
     """Return the provider's metadata, valid against Airflow's ``provider.yaml`` schema."""
@@ -18,6 +26,8 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": "ClarusWMS",
                 "external-doc-url": "https://clarus-api.com",
+                # Like those of Airflow's own providers, in the source distribution, and not in the wheel.
+                "logo": "/docs/integration-logos/report.svg",
                 "how-to-guide": ["/docs/connection.md", "/docs/dags.md", "/docs/landing.md"],
                 "tags": ["service"],
             }
@@ -41,6 +51,9 @@ def get_provider_info() -> dict[str, Any]:
                 "python-module": "airflow_provider_clarus.transfers.clarus_to_object_storage",
             }
         ],
+        # The same in Airflow 3's words and in those of 2.11; each reads its own.
+        "asset-uris": [_ASSETS],
+        "dataset-uris": [_ASSETS],
         # The second is there on Airflow 3.0 and later.
         "triggers": _modules("triggers.document", "triggers.documents"),
         # Read by Airflow 3.2 and later; others have `python -m airflow_provider_clarus`.

@@ -4,17 +4,26 @@ from __future__ import annotations
 import json
 from importlib import import_module, resources
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
+import airflow
 import jsonschema
 import pytest
-from airflow.providers.common.compat.sdk import BaseHook, BaseOperator, BaseSensorOperator
+from airflow.providers.common.compat.sdk import Asset, BaseHook, BaseOperator, BaseSensorOperator
+from airflow.providers.openlineage.utils.utils import translate_airflow_asset
 from airflow.providers_manager import ProvidersManager
 from airflow.triggers import base
+from packaging.version import Version
 
 from airflow_provider_clarus.get_provider_info import get_provider_info
 from airflow_provider_clarus.hooks.clarus import ClarusHook
+from airflow_provider_clarus.lineage import datasets
 from tests import readme
+
+ROOT = Path(__file__).parents[2]
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 def schema(name: str) -> Any:
@@ -25,15 +34,46 @@ def test_the_provider_info_is_what_airflow_reads_at_runtime() -> None:
     jsonschema.validate(get_provider_info(), schema("provider_info.schema.json"))
 
 
-def test_each_part_of_it_is_as_provider_yaml_has_it() -> None:
-    """As far as that schema goes for a provider from outside: its release fields are Airflow's own."""
+#: What older Airflows do not know: since which one they do, and what they know that has the same form.
+LATER = {
+    "asset-uris": ("3.0", "dataset-uris"),
+    "cli": ("3.2", "extra-links"),
+    "retry-policies": ("3.4", "operators"),
+}
+
+
+def check_parts(info: dict[str, Any]) -> None:
+    """Raise where a part is not known to this Airflow, by its ``provider.yaml``, or not of its form.
+
+    As far as that schema goes for a provider from outside: its release fields are Airflow's own.
+    """
     whole = schema("provider.yaml.schema.json")
-    # Before 3.2 it knew no commands, before 3.4 no retry policies, and nothing is read by it at runtime.
-    info = {
-        name: part for name, part in get_provider_info().items() if name in {*whole["properties"], "name"}
+    known = whole["properties"]
+    later = {
+        name: known[form]
+        for name, (since, form) in LATER.items()
+        if Version(Version(airflow.__version__).base_version) < Version(since)
     }
-    assert info.keys() >= get_provider_info().keys() - {"cli", "retry-policies"}
-    jsonschema.validate(info, whole | {"required": ["name", "package-name", "description"]})
+    assert not later.keys() & known.keys()
+    required = ["name", "package-name", "description"]
+    jsonschema.validate(info, whole | {"properties": known | later, "required": required})
+
+
+def test_each_part_of_it_is_as_provider_yaml_has_it() -> None:
+    check_parts(get_provider_info())
+
+
+@pytest.mark.parametrize("part", get_provider_info())
+def test_a_misspelt_part_is_noticed(part: str) -> None:
+    info = get_provider_info()
+    with pytest.raises(jsonschema.ValidationError, match=f"{part}s|{part}. is a required"):
+        check_parts({f"{name}s" if name == part else name: value for name, value in info.items()})
+
+
+@pytest.mark.parametrize("part", LATER)
+def test_a_part_that_this_airflow_may_not_know_has_its_form_nonetheless(part: str) -> None:
+    with pytest.raises(jsonschema.ValidationError, match="is not of type 'array'"):
+        check_parts(get_provider_info() | {part: {}})
 
 
 def test_the_package_name_is_the_distributions() -> None:
@@ -112,6 +152,31 @@ def test_every_guide_is_a_page() -> None:
     guides = [guide for integration in info["integrations"] for guide in integration["how-to-guide"]]
     for guide in [*guides, *(entry["how-to-guide"] for entry in info["transfers"])]:
         assert guide.removeprefix("/docs/") in readme.PAGES
+
+
+def test_the_logo_is_a_picture_that_says_what_it_shows() -> None:
+    [integration] = get_provider_info()["integrations"]
+    picture = ElementTree.parse(ROOT / integration["logo"].lstrip("/")).getroot()
+    assert picture.tag == f"{SVG}svg"
+    assert picture.findtext(f"{SVG}title")
+
+
+@pytest.mark.parametrize(
+    "uri", ["clarus://acme/report/7", "clarus://acme/anything?a=1", "x-clarus://acme/stock/"]
+)
+def test_airflow_leaves_an_assets_uri_as_it_is_written(uri: str) -> None:
+    assert Asset(uri).uri == uri
+
+
+@pytest.mark.parametrize("name", [datasets.report("acme", 7), datasets.document("acme", 9)])
+def test_an_asset_of_a_report_is_to_openlineage_what_the_tasks_tell_of_it(name: datasets.Name) -> None:
+    told = translate_airflow_asset(Asset("/".join(name)), None)
+    assert (told.namespace, told.name) == name
+
+
+@pytest.mark.parametrize("uri", ["clarus://acme", "x-clarus://acme/stock"])
+def test_openlineage_is_told_nothing_of_an_asset_that_is_no_report(uri: str) -> None:
+    assert translate_airflow_asset(Asset(uri), None) is None
 
 
 def _classes(module: Any) -> list[type]:
