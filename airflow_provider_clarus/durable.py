@@ -26,6 +26,7 @@ from airflow_provider_clarus.exceptions import (
     ClarusOutcomeUnknownError,
     ClarusTransientError,
 )
+from airflow_provider_clarus.policy.answers import Call
 from airflow_provider_clarus.policy.patience import MISSING_GRACE
 from airflow_provider_clarus.receipts import Receipts
 
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: Of the task state store: ``{"max_tries", "doubts"}``, and of a document that is known also ``{"id",
-#: "report_id", "request", "queued_at"}``. Of a doubt see :mod:`airflow_provider_clarus.doubts`.
+#: "report_id", "request"}``. Of a doubt see :mod:`airflow_provider_clarus.doubts`.
 KEY = "clarus_document"
 #: Tries of one request, while Clarus certainly did not get it: their pauses take a minute and a half.
 ATTEMPTS = 10
@@ -165,14 +166,7 @@ class _Task:
                 self._what,
             )
             return None
-        queued = Document(document_id, DocumentStatus.QUEUED)
-        try:
-            document = self._client.get_document(document_id)
-        except ClarusTransientError as error:
-            log.warning("%s Waiting for document %d of an earlier try all the same.", error, document_id)
-            document = queued
-        if document is None and time.time() - self._kept["queued_at"] < MISSING_GRACE:
-            document = queued
+        document = self._seen(document_id)
         if document is None or document.status is DocumentStatus.FAILED:
             log.info(
                 "Document %d of an earlier try, for %s, %s: generating anew",
@@ -192,6 +186,25 @@ class _Task:
         report_id = self._kept.get("report_id", self._request["report_id"])
         return Generated(document, report_id)
 
+    def _seen(self, document_id: int) -> Document | None:
+        """Return a document, ``None`` when it is gone: a wait judges alike, but would fail for good then."""
+        from airflow_provider_clarus.http.retries import REFUSED_PAUSE, patiently
+
+        missing_since: float | None = None
+        pause = 1.0
+        while True:
+            try:
+                document = patiently(lambda: self._client.get_document(document_id), Call.READ)
+            except ClarusTransientError as error:
+                log.warning("%s Waiting for document %d of an earlier try all the same.", error, document_id)
+                return Document(document_id, DocumentStatus.QUEUED)
+            missing_since = missing_since or time.monotonic()
+            if document or time.monotonic() - missing_since > MISSING_GRACE:
+                return document
+            log.info("Document %d of an earlier try is out of sight; next look in %.0f s", document_id, pause)
+            time.sleep(pause)
+            pause = min(2 * pause, REFUSED_PAUSE)
+
     def queue(self, find: Callable[[], int]) -> Generated:
         """Queue the report, and keep what is known of it before and after."""
         self._doubts.tell()
@@ -208,15 +221,8 @@ class _Task:
             # Nothing was queued, so there is nothing to be told of this try.
             self._keep({"doubts": self._doubts.kept})
             raise
-        self._keep(
-            {
-                "doubts": [],
-                "id": document.id,
-                "report_id": report_id,
-                "request": self._request,
-                "queued_at": time.time(),
-            }
-        )
+        known = {"id": document.id, "report_id": report_id, "request": self._request}
+        self._keep({"doubts": [], **known})
         log_fields.bind(report_id=report_id, document_id=document.id)
         log.info(
             "Report %d of tenant %r is queued as document %d, with %s",

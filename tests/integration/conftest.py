@@ -15,6 +15,7 @@ from airflow.providers.common.compat import sdk
 from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 from airflow.providers.common.compat.sdk import Connection
 
+from airflow_provider_clarus import durable
 from airflow_provider_clarus.api.client import ClarusClient
 from airflow_provider_clarus.connection.connection import ClarusConnection
 from airflow_provider_clarus.http import retries
@@ -95,7 +96,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         clock.now += seconds
 
     moved = SimpleNamespace(time=lambda: clock.now, monotonic=lambda: clock.now, sleep=sleep)
-    for module in (waiting_wait, retries, landing_document):
+    for module in (waiting_wait, retries, landing_document, durable):
         monkeypatch.setattr(module, "time", moved)
     monkeypatch.setattr("tenacity.nap.time", SimpleNamespace(sleep=lambda seconds: None))
     return clock

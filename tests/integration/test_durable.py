@@ -18,6 +18,7 @@ from airflow_provider_clarus import durable
 from airflow_provider_clarus.api.client import ClarusClient
 from airflow_provider_clarus.api.recent import documents_since
 from airflow_provider_clarus.exceptions import (
+    ClarusForbiddenError,
     ClarusNotFoundError,
     ClarusOutcomeUnknownError,
     ClarusReportFailedError,
@@ -25,7 +26,9 @@ from airflow_provider_clarus.exceptions import (
     ClarusTransientError,
 )
 from airflow_provider_clarus.hooks.clarus import ClarusHook
+from airflow_provider_clarus.http.retries import REFUSED_PAUSE
 from airflow_provider_clarus.operators.report import ClarusGenerateReportOperator
+from airflow_provider_clarus.policy.patience import MISSING_GRACE
 from airflow_provider_clarus.sandbox import _graphql
 from airflow_provider_clarus.sandbox.faults import Fault
 from airflow_provider_clarus.sandbox.reports import Report
@@ -82,20 +85,43 @@ def test_a_document_that_failed_is_not_adopted(clarus_default: Sandbox, store: S
     assert attempt(store) == 2
 
 
-def test_a_document_that_the_replica_does_not_show_yet_is_adopted(
-    clarus_default: Sandbox, store: Store
+#: A replica that lags, as it may after an outage, which is when retries run.
+NOTHING = {"edges": [], "pageInfo": {"hasNextPage": False, "endCursor": None}}
+UNSEEN = {"status": 200, "body": {"data": {"documents": {"all": NOTHING}}}}
+REFUSED = {"status": 403, "body": {"errors": [{"code": 1403, "symbol": "forbidden", "details": "Not you."}]}}
+
+
+@pytest.mark.parametrize("answer", [UNSEEN, REFUSED, {"status": 404, "body": REFUSED["body"]}])
+def test_one_look_does_not_judge_the_document_of_an_earlier_try(
+    clarus_default: Sandbox, store: Store, clock: SimpleNamespace, answer: dict[str, Any]
 ) -> None:
-    clarus_default.add_report(Report(7, replica_lag=math.inf))
-    assert attempt(store) == attempt(store) == 1
+    assert attempt(store) == 1
+    clock.now += 600
+    clarus_default.inject(Fault("graphql", asks_for="documents", times=3, **answer))
+    assert attempt(store) == 1
+    assert clarus_default.count("generate") == 1
 
 
-def test_a_document_that_is_gone_is_not_adopted(
-    clarus_default: Sandbox, store: Store, monkeypatch: pytest.MonkeyPatch
+def test_a_document_that_stays_out_of_sight_is_generated_anew(
+    clarus_default: Sandbox, store: Store, clock: SimpleNamespace
 ) -> None:
     clarus_default.add_report(Report(7, replica_lag=math.inf))
     assert attempt(store) == 1
-    monkeypatch.setattr(durable, "MISSING_GRACE", 0.0)
+    clock.now += 600
+    began = clock.now
     assert attempt(store) == 2
+    assert clock.now - began == pytest.approx(MISSING_GRACE, abs=REFUSED_PAUSE)
+    assert clock.now - began > MISSING_GRACE
+
+
+def test_a_refusal_that_stays_generates_nothing(
+    clarus_default: Sandbox, store: Store, clock: SimpleNamespace
+) -> None:
+    assert attempt(store) == 1
+    clarus_default.inject(Fault("graphql", asks_for="documents", **REFUSED))
+    with pytest.raises(ClarusForbiddenError, match="times in a row, for 120 s"):
+        attempt(store)
+    assert clarus_default.count("generate") == 1
 
 
 def test_without_a_store_each_try_generates_and_the_log_says_so_where_there_are_retries(

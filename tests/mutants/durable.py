@@ -28,11 +28,11 @@ MUTANTS = (
         "integration/test_durable.py::test_what_cannot_be_written_down_first_is_not_generated",
     ),
     Mutant(
-        "a document that has just been queued is gone",
+        "a retry judges its document by one look",
         "durable.py",
-        'if document is None and time.time() - self._kept["queued_at"] < MISSING_GRACE:',
-        "if False:",
-        "integration/test_durable.py::test_a_document_that_the_replica_does_not_show_yet_is_adopted",
+        "if document or time.monotonic() - missing_since > MISSING_GRACE:",
+        "if True:",
+        "integration/test_durable.py::test_one_look_does_not_judge_the_document_of_an_earlier_try",
     ),
     Mutant(
         "a doubt is forgotten",
