@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.exceptions import ClarusError, ClarusRejectedError, ClarusTransientError
-from airflow_provider_clarus.http.backoff import rest
+from airflow_provider_clarus.http.backoff import LONGEST_ASKED, rest
 from airflow_provider_clarus.policy.answers import Call
 from airflow_provider_clarus.policy.patience import Trouble
 from airflow_provider_clarus.waiting import _waiter, watch
@@ -228,7 +228,7 @@ class Tenant:
         is_final = self._trouble.failed(error, now).is_final
         asked = error.retry_after or 0.0
         seconds = rest(self._failures, asked, first=FIRST_REST, longest=LONGEST_REST)
-        self._told_to_wait_until = now + asked
+        self._told_to_wait_until = now + min(asked, LONGEST_ASKED)
         self._rests_until = now + seconds
         # Those of the round that are due still have to wait as long.
         self._round_until = -math.inf

@@ -18,6 +18,7 @@ from airflow_provider_clarus.exceptions import (
     ClarusTimeoutError,
     ClarusTransientError,
 )
+from airflow_provider_clarus.http.backoff import LONGEST_ASKED
 from airflow_provider_clarus.waiting import _waiter
 from airflow_provider_clarus.waiting._queue import PARTS, Wanted
 from airflow_provider_clarus.waiting._tenant import (
@@ -139,6 +140,18 @@ async def test_a_server_that_says_for_how_long_is_left_alone_even_at_a_deadline(
     poller.now = START + 5
     poller.tenant.queue.hurry(poller.tenant.queue.wanted[1])
     assert poller.tenant.ready_at() == START + 30
+
+
+@in_a_loop
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_server_that_says_an_hour_is_asked_within_two_minutes_and_at_a_deadline(status: int) -> None:
+    """A proxy's maintenance page says so of a server that is well a second later."""
+    hour = ClarusTransientError(f"{status}: Maintenance.", status=status, retry_after=3600.0)
+    poller = Poller(0.0, last_look=START + 90)
+    assert LONGEST_ASKED <= poller.fail(hour) <= 90
+    poller.now = START + 90
+    poller.tenant.queue.hurry(poller.tenant.queue.wanted[1])
+    assert poller.tenant.ready_at() <= poller.now
 
 
 @in_a_loop
