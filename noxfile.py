@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import nox
 
 nox.needs_version = ">=2025.2"
@@ -16,16 +18,19 @@ PINNED = ["-c", ".ci/constraints.txt"]
 # Where time is measured, no process is to compile what it imports.
 COMPILED = ["--compile-bytecode", *PINNED]
 
-#: For each line of Airflow, the Python and what to install beside this package.
+# Of what is not named here, none is a pre-release.
+PRE_RELEASE = ["apache-airflow>=3.4.0b1", "apache-airflow-core>=3.4.0b1", "apache-airflow-task-sdk>=1.4.0b1"]
+
+#: For each line of Airflow, its Pythons, and what to install beside this package.
 LINES = {
     # The newest pre-release: what breaks there alone is a report, and stops nobody.
-    "3.4": ("3.13", ["--prerelease=allow", "apache-airflow>=3.4.0b1"]),
-    "3.3": ("3.13", PINNED),
-    "3.2": ("3.12", ["apache-airflow~=3.2.0"]),
-    "3.1": ("3.12", ["apache-airflow~=3.1.0"]),
-    # With newer ones, 3.0 does not start.
-    "3.0": ("3.11", ["apache-airflow~=3.0.0", "fastapi<0.118", "pyjwt<2.11", "universal-pathlib<0.3"]),
-    "2.11": ("3.11", ["-c", ".ci/constraints-2.11.txt"]),
+    "3.4": (["3.13"], PRE_RELEASE),
+    "3.3": (["3.10", "3.13"], PINNED),
+    "3.2": (["3.13"], ["-c", ".ci/constraints-3.2.txt"]),
+    "3.1": (["3.12"], ["-c", ".ci/constraints-3.1.txt"]),
+    # It does not start with today's FastAPI, PyJWT and universal-pathlib.
+    "3.0": (["3.11"], ["-c", ".ci/constraints-3.0.txt"]),
+    "2.11": (["3.11"], ["-c", ".ci/constraints-2.11.txt"]),
 }
 
 
@@ -67,10 +72,13 @@ def _night(session: nox.Session, module: str) -> None:
 @nox.session(name="tests-lowest", python="3.10")
 def tests_lowest(session: nox.Session) -> None:
     """Unit and integration tests with each dependency as old as pyproject.toml allows."""
-    # Airflow 2.11.0 needs the path library of its day.
-    old = ["-e", ".[azure,gcs,openlineage,s3,sandbox]", "universal-pathlib<0.3"]
+    # Airflow 2.11.0 needs the path library of its day; and the newest s3fs would need the newest gcsfs.
+    old = ["-e", ".[azure,gcs,openlineage,s3,sandbox]", "universal-pathlib<0.3", "s3fs>=2023.10"]
     session.install("--resolution=lowest-direct", *old)
-    session.install("-e", ".[test]", "universal-pathlib<0.3")
+    # What the tests need besides must not bring newer ones.
+    lowest = Path(session.create_tmp(), "lowest.txt")
+    lowest.write_text(session.run_install("uv", "pip", "freeze", "-q", "--exclude-editable", silent=True))
+    session.install("-e", ".[test]", "-c", str(lowest))
     session.run("pytest", "-n", "2", *(session.posargs or ["tests/unit", "tests/integration"]))
 
 
@@ -103,9 +111,9 @@ def coverage(session: nox.Session) -> None:
 
 
 def _tests_on(line: str) -> None:
-    python, versions = LINES[line]
+    pythons, versions = LINES[line]
 
-    @nox.session(name=f"tests-{line}", python=python)
+    @nox.session(name=f"tests-{line}", python=pythons)
     def tests(session: nox.Session) -> None:
         session.install("-e", ".[test]", *versions)
         session.run("pytest", "-n", "2", *(session.posargs or ["tests/unit", "tests/integration"]))
