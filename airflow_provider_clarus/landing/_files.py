@@ -29,6 +29,8 @@ PARTIAL = ".clarus-partial"
 LONGEST_NAME = 255
 #: Seconds after which another machine's file in the making is a leftover: its locks may not show here.
 ABANDONED = 3600.0
+#: How often a file in the making is begun until it is locked, or lands without a lock.
+BEGINNINGS = 20
 
 
 def check(key: str, options: ObjectOptions) -> None:
@@ -79,20 +81,33 @@ class FileWriter:
         self._file = self._create(machine)
 
     def _create(self, machine: str) -> int:
+        left = BEGINNINGS
         while True:
+            left -= 1
             self._partial = self._target.with_name(f"{self._stem}{machine}.{secrets.token_hex(4)}{PARTIAL}")
             file = os.open(self._partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+            is_ours = False
             try:
-                # Held until this process ends, however it ends: what is not locked is a leftover.
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                is_swept = not self._partial.exists()
-            except OSError as error:
-                is_swept = isinstance(error, BlockingIOError)
-            if not is_swept:
-                return file
-            # Another task that lands here took it for a leftover, before it was locked.
-            os.close(file)
-            self._partial.unlink(missing_ok=True)
+                # Some file systems say of every lock that it is held.
+                is_ours = self._lock(file) or not left
+                if is_ours:
+                    return file
+            finally:
+                if not is_ours:
+                    # Another task that lands here took it for a leftover, before it was locked.
+                    os.close(file)
+                    self._partial.unlink(missing_ok=True)
+
+    def _lock(self, file: int) -> bool:
+        """Hold the file until this process ends, however it ends: what is not locked is a leftover."""
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            # No locks here.
+            return True
+        return self._partial.exists()
 
     def write(self, chunk: bytes) -> None:
         """Append to the temporary file."""
@@ -133,7 +148,9 @@ class FileWriter:
 
     def _remove_leftovers(self, machine: str) -> None:
         for leftover in self._target.parent.glob(f"{glob.escape(self._stem)}*{PARTIAL}"):
-            with suppress(OSError), leftover.open("rb") as file:
+            # NFS locks nothing that was not opened for writing; what belongs to another user cannot be.
+            mode = "r+b" if os.access(leftover, os.W_OK) else "rb"
+            with suppress(OSError), leftover.open(mode) as file:
                 here = leftover.name.startswith(f"{self._stem}{machine}.")
                 if not here and os.fstat(file.fileno()).st_mtime > time.time() - ABANDONED:
                     continue
