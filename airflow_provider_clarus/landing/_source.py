@@ -55,8 +55,11 @@ class Source:
             raise ObjectChangedError("the storage gave neither an ETag nor a date to tell versions apart")
         if first != offset:
             raise ObjectChangedError(f"the storage answered from byte {first} instead of {offset}")
+        # A server that does not know If-Range sends the rest of whatever version it has.
+        is_dated = self.validator != self.etag
         if (
             headers.get("ETag", self.etag) != self.etag
+            or (is_dated and headers.get("Last-Modified", self.validator) != self.validator)
             or _encoding(headers) != self.encoding
             or (None not in (self.size, size) and size != self.size)
         ):

@@ -309,6 +309,22 @@ def test_the_rest_of_something_else_is_not_taken(headers: dict[str, str]) -> Non
         Source(size=10, etag='"a"', validator='"a"').check_rest(5, headers)
 
 
+def test_the_rest_of_a_later_version_is_told_by_its_date_where_there_is_no_etag() -> None:
+    """As a server that does not know ``If-Range`` sends it."""
+    source = Source.of({"Last-Modified": "Mon, 15 Jan 2024 06:00:00 GMT", "Content-Length": "10"})
+    with pytest.raises(ObjectChangedError):
+        source.check_rest(
+            5, {"Content-Range": "bytes 5-9/10", "Last-Modified": "Mon, 15 Jan 2024 06:00:01 GMT"}
+        )
+    source.check_rest(5, {"Content-Range": "bytes 5-9/10", "Last-Modified": "Mon, 15 Jan 2024 06:00:00 GMT"})
+    source.check_rest(5, {"Content-Range": "bytes 5-9/10"})
+
+
+def test_a_strong_etag_tells_more_than_a_date() -> None:
+    source = Source.of({"ETag": '"a"', "Last-Modified": "yesterday", "Content-Length": "10"})
+    source.check_rest(5, {"Content-Range": "bytes 5-9/10", "ETag": '"a"', "Last-Modified": "today"})
+
+
 def test_the_rest_tells_the_size_that_the_first_answer_did_not() -> None:
     source = Source(etag='"a"', validator='"a"')
     source.check_rest(5, {"Content-Range": "bytes 5-9/10", "ETag": '"a"'})
