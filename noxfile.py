@@ -84,7 +84,10 @@ def tests_lowest(session: nox.Session) -> None:
 
 @nox.session(python="3.11")
 def mutants(session: nox.Session) -> None:
-    """Break the package in a hundred places, one at a time: a test notices each. Some: -- waiting/ ledger."""
+    """Break the package in a hundred places, one at a time: a test notices each. Some: -- waiting/ ledger.
+
+    In places that are drawn by chance, to see what no test notices: -- --random 280 --seed 1.
+    """
     session.install("-e", ".[test]", *PINNED)
     session.run("python", "-m", "tests.mutants", *session.posargs)
 

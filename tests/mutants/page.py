@@ -26,6 +26,22 @@ not count, nor a file that cannot be imported.
 
 This is no measure of all tests: the places were chosen by people, where a slip would be costly and quiet.
 
+## Places that nobody has chosen
+
+```bash
+nox -s mutants -- --random 280 --seed 1                     # so many, as many of each subject
+nox -s mutants -- --random 280 --seed 1 --subject tokens    # those of one
+```
+
+This draws changes by chance, over the status rules, retries, the poller, windows, sources, tokens and what
+outlives a process (`tests/mutants/subjects.py` has the files): another comparison, a condition negated or
+left out, `and` for `or`, `+` for `-`, a number and one more, `break` for `continue`, nothing returned,
+nothing caught, a statement gone (`tests/mutants/changes.py`). Texts, log lines and types are left alone. The
+tests of the room run on each, without the long ones, up to the first that fails; it has to fail a second
+time, so that a test that fails by chance notices nothing. A change after which tests hang, or nothing can be
+imported, is told apart. Which of those that no test notices matter is for a person to say, so the run fails
+for none.
+
 ## How much the tests run
 
 ```bash

@@ -300,6 +300,7 @@ def test_only_a_strong_etag_or_a_date_tells_versions_apart(
         {"Content-Range": "bytes 4-9/10"},
         {"Content-Range": "bytes 5-9/11"},
         {"Content-Range": "bytes 5-9/10", "ETag": '"b"'},
+        {"Content-Range": "bytes 5-9/10", "Content-Encoding": "gzip"},
         {"Content-Range": "5"},
         {},
     ],
@@ -323,6 +324,11 @@ def test_the_rest_of_a_later_version_is_told_by_its_date_where_there_is_no_etag(
 def test_a_strong_etag_tells_more_than_a_date() -> None:
     source = Source.of({"ETag": '"a"', "Last-Modified": "yesterday", "Content-Length": "10"})
     source.check_rest(5, {"Content-Range": "bytes 5-9/10", "ETag": '"a"', "Last-Modified": "today"})
+
+
+def test_no_rest_is_taken_where_nothing_tells_versions_apart() -> None:
+    with pytest.raises(ObjectChangedError, match="to tell versions apart"):
+        Source(size=10).check_rest(5, {"Content-Range": "bytes 5-9/10"})
 
 
 def test_the_rest_tells_the_size_that_the_first_answer_did_not() -> None:

@@ -291,6 +291,20 @@ def test_without_an_interval_a_backfill_is_refused_and_a_manual_run_is_warned():
     assert len(check("today", interval=False)) == 1
 
 
+@pytest.mark.parametrize("interval", [(END, None), (None, END)])
+def test_half_an_interval_is_none(interval):
+    start, end = interval
+    [warning] = check_relative(
+        to_api({"date_from": "today"}),
+        interval_start=start,
+        interval_end=end,
+        now=END,
+        is_backfill=False,
+        allow=False,
+    )
+    assert "this run has no data interval" in warning
+
+
 def test_allowed_is_neither_refused_nor_warned():
     assert check("today", late=timedelta(days=9), allow=True) == []
     assert check("today", interval=False, is_backfill=True, allow=True) == []

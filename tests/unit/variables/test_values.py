@@ -116,6 +116,7 @@ def test_what_has_no_certain_meaning_is_refused_by_name(value):
         ([{"name": "a"}], "Entry 0"),
         ([{"name": "a", "value": 1, "type": "Date"}], "Entry 0"),
         ([{"name": "a", "value": 1}, "b"], "Entry 1"),
+        ([["name", "value"]], "Entry 0"),
         ("{'a': 1}", "render_template_as_native_obj"),
     ],
 )

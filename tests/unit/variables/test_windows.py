@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from airflow_provider_clarus.exceptions import ClarusInputError
 from airflow_provider_clarus.variables.run import variables_of_run
 from airflow_provider_clarus.variables.values import to_api
-from airflow_provider_clarus.variables.windows import interval_variables
+from airflow_provider_clarus.variables.windows import interval_variables, partition_key
 from tests.unit.variables.zones import ZONES
 
 NAMES = ("date_from", "date_to")
@@ -241,6 +241,18 @@ def test_a_manual_run_within_a_second_is_cut_to_the_second():
     }
 
 
+def test_an_interval_of_a_second_begins_and_ends_at_the_same_time():
+    start = pendulum.datetime(2024, 1, 1)
+    window = interval_variables(NAMES, start, start.add(seconds=1), timetable_name="-")
+    assert window == {"date_from": start, "date_to": start}
+
+
+def test_a_partitions_key_says_when_it_begins_in_the_tenants_zone():
+    assert (
+        partition_key(pendulum.datetime(2024, 3, 31, 23), ZoneInfo("Europe/London")) == "2024-04-01T00:00:00"
+    )
+
+
 def test_a_trigger_timetable_is_empty_and_shown_the_way_out():
     timetable = trigger.CronTriggerTimetable("@daily", timezone="UTC")
     [interval] = scheduled(timetable, pendulum.datetime(2024, 1, 1), 1)
@@ -270,6 +282,14 @@ def test_a_trigger_timetable_is_empty_and_shown_the_way_out():
 def test_a_missing_interval_is_shown_the_way_out_of_its_timetable(timetable_name, way_out):
     with pytest.raises(ClarusInputError, match=f"{timetable_name} gave this run none.*{way_out}"):
         interval_variables(NAMES, None, None, timetable_name=timetable_name)
+
+
+@pytest.mark.parametrize(
+    "interval", [(pendulum.datetime(2024, 1, 1), None), (None, pendulum.datetime(2024, 1, 1))]
+)
+def test_half_an_interval_is_none(interval):
+    with pytest.raises(ClarusInputError, match="gave this run none"):
+        interval_variables(NAMES, *interval, timetable_name="-")
 
 
 def test_the_interval_of_a_trigger_timetable_overlaps_where_clocks_change():
