@@ -109,6 +109,7 @@ def lab(
     token_lifetime: float = 3600,
     url_lifetime: int = 300,
     on_request: Callable[[LoggedRequest], None] | None = None,
+    slots: int = 4,
 ) -> Iterator[Lab]:
     """Start everything but Airflow, whose database is made; and end everything."""
     with ExitStack() as started:
@@ -125,6 +126,7 @@ def lab(
             database=database.url,
             broker=broker_url,
             dags_folder=HERE / "dags",
+            slots=slots,
             env={
                 "AIRFLOW_VAR_BUCKET": stores.BUCKET,
                 "CLUSTER_ADDRESSES": str(folder / "addresses"),

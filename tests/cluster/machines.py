@@ -19,22 +19,32 @@ class Cluster(LocalAirflow):
     """PostgreSQL, Redis, Celery: what is shared between machines is shared by these alone."""
 
     def __init__(
-        self, home: Path, *, database: str, broker: str, dags_folder: Path, env: Mapping[str, str]
+        self,
+        home: Path,
+        *,
+        database: str,
+        broker: str,
+        dags_folder: Path,
+        env: Mapping[str, str],
+        slots: int = 4,
     ) -> None:
-        """Take a folder for all machines, URLs of database and broker, and what all machines know."""
+        """Take a folder for all machines, URLs of database and broker, and what all machines know.
+
+        :param slots: tasks at a time of each worker
+        """
         super().__init__(
             home,
             dags_folder=dags_folder,
             config={
                 "core.executor": "CeleryExecutor",
                 # As many as the workers take, so that a task which waits longer in a queue is lost.
-                "core.parallelism": "8",
+                "core.parallelism": str(slots * len(WORKERS)),
                 "core.max_active_tasks_per_dag": "64",
                 "core.max_active_runs_per_dag": "1000",
                 "database.sql_alchemy_conn": database,
                 "celery.broker_url": broker,
                 "celery.result_backend": database.replace("postgresql+psycopg2", "db+postgresql"),
-                "celery.worker_concurrency": "4",
+                "celery.worker_concurrency": str(slots),
                 "celery.celery_config_options": "cluster_celery.CONFIG",
                 # Seconds for handing a task to the broker; one is too few for a busy machine.
                 "celery.operation_timeout": "3",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import shutil
 import sys
 import tempfile
@@ -43,7 +44,7 @@ def main() -> int:
         for number in range(1, options.reports + 1)
     ]
     try:
-        with lab(folder, reports) as found:
+        with lab(folder, reports, slots=options.slots) as found:
             wrong = _night(found, one_task(range(1, options.reports + 1)), limit)
     finally:
         if options.keep:
@@ -80,6 +81,7 @@ def _night(lab: Lab, form: Form, limit: float) -> list[str]:
         for name in WORKERS
     )
     requests = Counter(request.endpoint for request in lab.sandbox.requests)
+    taken = {kind: taken - idle.get(kind, 0) for kind, taken in sorted(meter.seconds.items())}
     rows: dict[str, str] = {
         "landed, right byte for byte": str(verdict.landed),
         "generated more than once": str(verdict.second),
@@ -87,10 +89,8 @@ def _night(lab: Lab, form: Form, limit: float) -> list[str]:
         "wall time": f"{seconds:.0f} s",
         "worker starts per report": f"{starts / count:.2f}",
         **{f"`{name}` requests per report": f"{requests[name] / count:.2f}" for name in ENDPOINTS},
-        **{
-            f"CPU of {kind} per report": f"{(taken - idle.get(kind, 0)) / count:.2f} s"
-            for kind, taken in sorted(meter.seconds.items())
-        },
+        **{f"CPU of {kind} per report": f"{seconds_of / count:.2f} s" for kind, seconds_of in taken.items()},
+        "CPU of all, of what the cores have": f"{sum(taken.values()) / seconds / (os.cpu_count() or 1):.0%}",
         **{f"memory of one {kind}": f"{size / 2**20:.0f} MB" for kind, size in sorted(meter.memory.items())},
         f"most event-loop lag in {len(TRIGGERERS)} triggerers": f"{longest_block(lab.cluster.logs):.2f} s",
     }
@@ -102,6 +102,9 @@ def _night(lab: Lab, form: Form, limit: float) -> list[str]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.scale", description=__doc__)
     parser.add_argument("--reports", type=int, default=100, help="how many (default: %(default)s)")
+    parser.add_argument(
+        "--slots", type=int, default=4, help="tasks at a time of each worker (default: %(default)s)"
+    )
     parser.add_argument("--keep", action="store_true", help="keep the folder with all logs")
     return parser.parse_args()
 
