@@ -13,6 +13,7 @@ from airflow_provider_clarus.api.client import ClarusClient
 from airflow_provider_clarus.api.documents import NOBODY
 from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.exceptions import ClarusError, ClarusTransientError
+from airflow_provider_clarus.hooks import connections
 from airflow_provider_clarus.hooks.clarus import ClarusHook
 from airflow_provider_clarus.http.limit import Limit
 from airflow_provider_clarus.waiting.threads import in_thread
@@ -62,7 +63,8 @@ class Reader:
     async def open(self) -> None:
         """Fetch the connection, unless it is known.
 
-        A fetch that never returns is waited for by nobody twice: it goes on, whoever stops waiting.
+        All who need it wait for one fetch, which goes on, whoever stops waiting. One that does not return in
+        :data:`~airflow_provider_clarus.hooks.connections.LONGEST_FETCH` is given up, and the next is made.
 
         :raises ClarusError: when it cannot be had
         """
@@ -107,34 +109,39 @@ class Reader:
         return await in_thread(partial(_put, view, question, limit))
 
     async def _fetched(self) -> ClarusClient:
+        loop = asyncio.get_running_loop()
         if self._opening is None:
-            opening = ClarusHook.aopen(self._clarus_conn_id, any_tenant=True)
-            self._opening = asyncio.get_running_loop().create_task(opening)
+            self._opening = loop.create_task(ClarusHook.aopen(self._clarus_conn_id, any_tenant=True))
+        opening = self._opening
+        # Not wait_for, which would cancel it for all who wait when one gives up.
+        await asyncio.wait({opening}, timeout=connections.LONGEST_FETCH)
+        if self._opening is opening:
+            self._opening = None
+        if not opening.done() or opening.cancelled():
+            opening.cancel()
+            raise self._not_fetched("no answer from Airflow, or the secrets backend")
         try:
-            client = await asyncio.shield(self._opening)
+            client = opening.result()
         except ClarusError:
             raise
-        except asyncio.CancelledError:
-            if not self._opening.cancelled():
-                raise
-            raise ClarusTransientError(self._not_fetched("it was cancelled")) from None
         except Exception as error:
             log.exception("Fetching connection %r broke", self._clarus_conn_id)
-            raise ClarusTransientError(self._not_fetched(repr(error))) from error
-        finally:
-            if self._opening and self._opening.done():
-                self._opening = None
-        self._fetched_at = asyncio.get_running_loop().time()
+            raise self._not_fetched(repr(error)) from error
+        self._fetched_at = loop.time()
         return client
 
-    def _not_fetched(self, why: str) -> str:
-        return f"Could not fetch connection {self._clarus_conn_id!r}: {why}"
+    def _not_fetched(self, why: str) -> ClarusTransientError:
+        return ClarusTransientError(
+            f"Could not fetch connection {self._clarus_conn_id!r}: {why}. Nothing was sent.",
+            may_have_acted=False,
+        )
 
     def _replace(self, client: ClarusClient | None) -> None:
         old, self._client = self._client, client
-        self._views.clear()
-        if old:
-            old.close()
+        if old is not client:
+            self._views.clear()
+            if old:
+                old.close()
 
 
 def _put(client: ClarusClient, question: Callable[[ClarusClient], T], limit: Limit) -> T:

@@ -96,6 +96,8 @@ class Poller:
     def __init__(self, key: Key) -> None:
         self._loop, clarus_conn_id = self._key = key
         self._tenants: dict[str | None, Tenant] = {}
+        #: One for each other question, from its beginning to its end.
+        self._asked: list[Tenant] = []
         self._reader = Reader(clarus_conn_id)
         self._slots = Slots(requests_at_once())
         self._tasks: set[asyncio.Task[None]] = set()
@@ -132,13 +134,21 @@ class Poller:
         :raises ClarusError: when it is not answered
         """
         tenant = self._known(subdomain)
-        tenant.empty_since = self._loop.time()
-        await self._open()
-        tenant.name = self._reader.tenant_of(subdomain)
+        self._asked.append(tenant)
+        try:
+            await self._reader.open()
+            tenant.name = self._reader.tenant_of(subdomain)
+            return await self._put(tenant, question)
+        finally:
+            self._asked.remove(tenant)
+            tenant.empty_since = self._loop.time()
+            self._woken.set()
+
+    async def _put(self, tenant: Tenant, question: Callable[[ClarusClient], T]) -> T:
         request = await self._slots.turn(tenant, self._loop.time, Limit(LONGEST_ANSWER))
         answered = False
         try:
-            answer = await self._reader.put(subdomain, question, request.limit)
+            answer = await self._reader.put(tenant.subdomain, question, request.limit)
             answered = True
         except ClarusError as error:
             if isinstance(error, ClarusPermanentError):
@@ -150,22 +160,7 @@ class Poller:
         finally:
             request.limit.cut()
             self._slots.over(request, self._loop.time(), answered=answered)
-            tenant.empty_since = self._loop.time()
-            self._woken.set()
         return answer
-
-    async def _open(self) -> None:
-        opening = self._loop.create_task(self._reader.open())
-        try:
-            # Not wait_for, which can swallow a cancellation before Python 3.12.
-            await asyncio.wait({opening}, timeout=LONGEST_ANSWER)
-        finally:
-            opening.cancel()
-        if not opening.done() or opening.cancelled():
-            raise ClarusTransientError(
-                f"Could not fetch connection {self._key[1]!r}: Airflow has not answered."
-            )
-        opening.result()
 
     def _known(self, subdomain: str | None) -> Tenant:
         tenant = self._tenants.get(subdomain)
@@ -303,7 +298,7 @@ class Poller:
         self._spawn(_waiter.tell(waiters, line))
 
     def _forget_the_empty(self, now: float) -> None:
-        busy = {request.tenant for request in self._slots.running}
+        busy = {*self._asked, *(request.tenant for request in self._slots.running)}
         for subdomain, tenant in list(self._tenants.items()):
             if not tenant.queue.wanted and tenant not in busy and tenant.empty_since + LINGER <= now:
                 del self._tenants[subdomain]
