@@ -136,12 +136,12 @@ class Download:
                 except _BrokenError as error:
                     problem, wait = str(error), error.wait
                 except (requests.RequestException, HTTPError, OSError) as error:
-                    problem = _failure(error)
-                # Raised out here so that no exception with the URL in it stays behind as the context.
-                if isinstance(problem, ClarusPermanentError):
-                    raise problem
+                    problem = _failure(error, ever_worked=bool(offset or self.source.etag))
                 breaks = 1 if offset - reached >= PROGRESS else breaks + 1
                 reached = offset
+                # Raised out here so that no exception with the URL in it stays behind as the context.
+                if breaks > BREAKS and isinstance(problem, ClarusPermanentError):
+                    raise problem
                 if breaks > BREAKS:
                     raise ClarusTransientError(
                         f"The download broke {breaks} times in a row, at last at byte {offset}: {problem}"
@@ -166,7 +166,7 @@ class Download:
             response.close()
             url = self._checked(redirected(url, response.headers["Location"]))
         else:
-            raise ClarusRejectedError(f"The download URL was redirected more than {REDIRECTS} times")
+            raise _BrokenError(f"the download URL was redirected more than {REDIRECTS} times")
         if response.status_code == 200 or (resume and response.status_code in (206, 416)):
             self._refusals = self._absences = 0
             return response
@@ -233,10 +233,10 @@ class Download:
         raise ObjectChangedError("the storage sent the object from its start again")
 
 
-def _failure(error: Exception) -> ClarusError:
+def _failure(error: Exception, *, ever_worked: bool) -> ClarusError:
     """Return the error that a broken connection is, without the URL in it."""
     if isinstance(error, requests.RequestException):
-        failure = transport.failure(error, "download the document's file")
+        failure = transport.failure(error, "download the document's file", ever_worked=ever_worked)
         return type(failure)(without_query(str(failure)))
     return ClarusTransientError(without_query(f"{type(error).__name__}: {error}"))
 

@@ -12,7 +12,7 @@ class Meaning(Enum):
     EXPIRED = "a fresh URL may help"
     PASSES = "asking again may help"
     GONE = "there is no such object; just after it was made, some storages say so for a moment"
-    FINAL = "nothing helps"
+    FINAL = "nothing helps, says the storage itself"
 
 
 #: Errors that pass, whatever their status, as rate limits do: the storages' own clients retry after these.
@@ -56,7 +56,7 @@ PASSING_STATUSES = frozenset({408, 409, 421, 423, 425, 429, 499})
 
 
 def meaning(status: int, code: str) -> Meaning:
-    """Return what an unsuccessful answer means.
+    """Return what an unsuccessful answer means; without a code it may be a proxy's, which passes.
 
     :param code: the storage's own name of the error, empty where it has none
     """
@@ -66,4 +66,6 @@ def meaning(status: int, code: str) -> Meaning:
         return Meaning.EXPIRED
     if status in PASSING_STATUSES or status >= 500:
         return Meaning.PASSES
-    return Meaning.GONE if status in (404, 410) else Meaning.FINAL
+    if status in (404, 410):
+        return Meaning.GONE
+    return Meaning.FINAL if code else Meaning.PASSES

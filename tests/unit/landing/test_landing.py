@@ -239,6 +239,8 @@ def test_a_redirect_leads_where_it_says(location: str, leads: str) -> None:
         (425, "", Meaning.PASSES),
         (503, "SlowDown", Meaning.PASSES),
         (301, "PermanentRedirect", Meaning.FINAL),
+        (400, "", Meaning.PASSES),
+        (204, "", Meaning.PASSES),
         (403, "RequestTimeTooSkewed", Meaning.EXPIRED),
         (403, "userRateLimitExceeded", Meaning.PASSES),
         (423, "", Meaning.PASSES),
