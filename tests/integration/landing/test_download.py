@@ -243,7 +243,7 @@ def test_what_the_storage_itself_refuses_is_not_asked_again() -> None:
     assert len(origin.requests) == 1
 
 
-STRAY = [Answer(400, b"<html><h1>Bad Request</h1></html>"), Answer(204), Answer(304), Answer(405), Answer(418)]
+STRAY = [Answer(400, b"<html><h1>Bad Request</h1>"), Answer(204), Answer(304), Answer(405), Answer(418)]
 
 
 @pytest.mark.parametrize("stray", [*STRAY, Answer(206), Answer(416)])
