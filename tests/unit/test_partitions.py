@@ -12,12 +12,14 @@ from zoneinfo import ZoneInfo
 import pendulum
 import pytest
 from airflow.providers.common.compat.sdk import Asset
+from airflow.timetables.base import TimeRestriction
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airflow_provider_clarus.exceptions import ClarusInputError
 from airflow_provider_clarus.partitions import with_interval
 from airflow_provider_clarus.variables.run import check_late, variables_of_run
+from tests import readme
 from tests.unit.variables.test_windows import CRONS, NAMES, SECOND, STARTS, read
 from tests.unit.variables.zones import ZONES
 
@@ -71,6 +73,17 @@ def test_the_windows_of_consecutive_partitions_meet(schedule, earliest, zone, co
         for values in windows
         for moment in map(datetime.fromisoformat, values)
     )
+
+
+def test_the_schedule_of_the_page_runs_when_its_partition_has_just_ended():
+    names: dict[str, Any] = {}
+    [code] = readme.blocks("python", "Runs of partitions have windows")
+    exec(code, names)
+    timetable = names["schedule"]
+    since = TimeRestriction(pendulum.datetime(2024, 3, 31), None, True)
+    info = coerce_to_core_timetable(timetable).next_dagrun_info_v2(last_dagrun_info=None, restriction=since)
+    _, end = window(run(timetable, info.partition_date), "Europe/London")
+    assert read(end, "Europe/London") + SECOND == info.run_after
 
 
 @given(st.sampled_from(SCHEDULES), STARTS, st.integers(2, 5))
