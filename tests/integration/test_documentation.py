@@ -54,6 +54,8 @@ PRINTS = {
 HELD = {
     ("CONTRIBUTING.md", " what a DAG says"): "unit/test_contributing.py::test_the_drawing_has_every_room",
     ("connection.md", "clarus://"): "integration/test_readme.py::test_the_uri_and_the_json_mean_the_same",
+    ("first-report.md", ". .venv/bin/activate"): "system/test_demo.py::test_a_first_report_lands",
+    ("first-report.md", "head landed"): "system/test_demo.py::test_a_first_report_lands",
     ("metrics.md", "airflow.clarus."): "system/test_leaks.py::test_metrics_tell_of_workers",
     ("testing.md", "import pendulum\nfrom dags.stock"): "system/test_demo.py::test_a_users_own_test_runs",
     ("testing.md", "import math"): "system/test_demo.py::test_a_users_own_test_runs",

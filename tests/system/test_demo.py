@@ -11,13 +11,18 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
+import requests
 
 from tests import readme
+from tests.integration.landing.stores import free_ports
 from tests.system.conftest import REPOSITORY
 
 pytestmark = pytest.mark.long
@@ -132,6 +137,102 @@ def test_a_users_own_test_runs_as_its_page_shows_it(installed: Path, tmp_path: P
 
     assert re.search(r"^=+ 4 passed\b.* in ", said, re.MULTILINE), said
     assert (tmp_path / ".airflow" / "airflow.db").exists()
+
+
+@contextmanager
+def terminal(commands: str, folder: Path, env: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A terminal in which somebody has typed commands, and types Ctrl-C in the end."""
+    process = subprocess.Popen(
+        ["bash", "-euc", commands],
+        cwd=folder,
+        env=ENVIRONMENT | env,
+        stdin=subprocess.DEVNULL,
+        stdout=(folder / f"terminal-{time.monotonic_ns()}.log").open("wb"),
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    with process:
+        try:
+            yield process
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait(60)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def is_on(url: str, passwords: Path, dag_id: str) -> bool:
+    """Switch a DAG on, as the browser of who has signed in does; tell whether it is there already."""
+    with requests.Session() as browser, suppress(requests.ConnectionError, FileNotFoundError):
+        browser.trust_env = False
+        user = {"username": "admin", "password": json.loads(passwords.read_text())["admin"]}
+        token = browser.post(f"{url}/auth/token", json=user, timeout=60).json()["access_token"]
+        browser.headers["Authorization"] = f"Bearer {token}"
+        switched = browser.patch(f"{url}/api/v2/dags/{dag_id}", json={"is_paused": False}, timeout=60)
+        return switched.status_code == 200
+    return False
+
+
+def test_a_first_report_lands_as_its_page_shows_it(installed: Path, tmp_path: Path) -> None:
+    """In an empty folder, with the page's own commands; the ports alone are others."""
+    clarus, api, *logs = free_ports(4)
+    url = f"http://127.0.0.1:{api}"
+    env = {
+        "PATH": f"{Path(sys.base_prefix) / 'bin'}:{os.environ['PATH']}",
+        "PIP_FIND_LINKS": str(installed.parents[2]),
+        "PIP_CONSTRAINT": str(CONSTRAINTS),
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+        "AIRFLOW__API__PORT": str(api),
+        "AIRFLOW__API__BASE_URL": url,
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
+        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(logs[0]),
+        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(logs[1]),
+    }
+    steps = ("1. Install", "2. Start a Clarus", "3. Connect", "5. Run it", "6. Look at the file")
+    shown = [readme.blocks("bash", step) for step in (*steps, "The same with your tenant")]
+    install, sandbox, connect, run, look, with_a_tenant = (
+        block.replace("8765", str(clarus)) for [block] in shown
+    )
+    [code] = readme.blocks("python", "4. Write a DAG")
+    [name] = re.findall(r"^In the file `(.+)`:$", readme.section("4. Write a DAG"), re.MULTILINE)
+    [connection] = re.findall(r"^export AIRFLOW_CONN.+$", connect, re.MULTILINE)
+    # Who does all of it again, now with a tenant: the sandbox is as good as any.
+    as_a_tenant, count = re.subn(
+        r"clarus://CLIENT_ID:.*@clarus-api.com/TENANT", connection.split("'")[1], with_a_tenant
+    )
+    assert count == 1
+
+    _run("bash", "-euc", install, cwd=tmp_path, **env)
+    (tmp_path / name).parent.mkdir()
+    (tmp_path / name).write_text(code)
+
+    def until(process: subprocess.Popen[bytes], condition: Callable[[], Any]) -> None:
+        deadline = time.monotonic() + 400
+        while not condition():
+            assert process.poll() is None, _terminals(tmp_path)
+            assert time.monotonic() < deadline, _terminals(tmp_path)
+            time.sleep(0.5)
+
+    with ExitStack() as terminals:
+        second = terminals.enter_context(terminal(sandbox, tmp_path, env))
+        # It prints what the page says.
+        until(second, lambda: connection in _terminals(tmp_path))
+        airflow = terminals.enter_context(terminal(f"{connect}\n{run}", tmp_path, env))
+        passwords = tmp_path / "airflow" / "simple_auth_manager_passwords.json.generated"
+        until(airflow, lambda: is_on(url, passwords, "first_report"))
+        until(airflow, lambda: list(tmp_path.glob("landed/*/stock.csv")))
+        asked = _run("bash", "-euc", f"{connect}\n{as_a_tenant}", cwd=tmp_path, **env)
+        started = psutil.Process(airflow.pid).children(recursive=True)
+
+    assert "Token, tenant 'acme' and the query for documents are all right." in asked.stdout
+    assert 'dag_id="clarus_stock_by_location"' in asked.stdout
+    [file] = tmp_path.glob("landed/*/stock.csv")
+    assert _run("bash", "-euc", look, cwd=tmp_path, **env).stdout == file.read_text()
+    assert [process for process in started if is_alive(process)] == []
+
+
+def _terminals(folder: Path) -> str:
+    return "\n".join(file.read_text(errors="replace") for file in sorted(folder.glob("terminal-*.log")))
 
 
 def test_what_the_wheel_requires_goes_together(installed: Path) -> None:
