@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
@@ -14,16 +13,13 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import Connection
 
-from airflow_provider_clarus.api.models import finished
 from airflow_provider_clarus.connection.connection import ClarusConnection
 from airflow_provider_clarus.exceptions import ClarusError
 from airflow_provider_clarus.operators.document import ClarusDownloadDocumentOperator
 from airflow_provider_clarus.operators.report import ClarusGenerateReportOperator
-from airflow_provider_clarus.sandbox.faults import Fault
 from airflow_provider_clarus.sandbox.reports import STOCK_QUERY, Report
 from airflow_provider_clarus.sandbox.server import Sandbox
 from airflow_provider_clarus.variables.windows import interval_variables
-from airflow_provider_clarus.waiting.watch import Watch
 from tests import readme
 from tests.airflow_connection import from_uri
 
@@ -74,11 +70,6 @@ def no_such_report(world: World) -> None:
     world.generate(report_id=8)
 
 
-def broken_off(world: World) -> None:
-    world.sandbox.inject(Fault("generate", acts=True, status=504))
-    world.generate()
-
-
 def late(world: World) -> None:
     end = datetime.now(timezone.utc) - timedelta(days=3)
     context = CONTEXT | {"data_interval_start": end - timedelta(days=1), "data_interval_end": end}
@@ -90,22 +81,6 @@ def misspelt(world: World) -> None:
     world.generate(variables={"date_form": "2024-01-31T00:00:00+00:00"})
 
 
-def failed(world: World) -> None:
-    world.sandbox.add_report(Report(id=7, seconds=0, outcome="failed"))
-    document_id = world.generate()
-    ClarusDownloadDocumentOperator(
-        task_id="t", document_id=document_id, destination="file:///tmp/never.csv"
-    ).execute(CONTEXT)
-
-
-def timed_out(world: World) -> None:
-    raise Watch(1, since=0, deadline=3600, status="processing").timed_out("acme", now=3600)
-
-
-def gone(world: World) -> None:
-    finished(None, document_id=1, tenant="acme", missing_for=time.time())
-
-
 PROVOKED: dict[str, Callable[[World], Any]] = {
     "Airflow did not find connection 'clarus_default'": no_connection,
     "no tenant": lambda world: (world.connect(schema=""), world.generate()),
@@ -113,16 +88,12 @@ PROVOKED: dict[str, Callable[[World], Any]] = {
     "Could not get a token` … `401": wrong_secret,
     "Could not generate report 7 in tenant 'acme': Clarus answered 403": not_the_owner,
     "Could not generate report 7 in tenant 'acme': Clarus answered 404": no_such_report,
-    "The report may be queued all the same": broken_off,
     "needs a data interval": lambda world: interval_variables(
         ("a", "b"), None, None, timetable_name="CronTriggerTimetable"
     ),
     "which Clarus counts from the moment at which it generates the report": late,
     "is not declared by report 7": misspelt,
     "This user sees no report": lambda world: world.generate(report_id=None, report_name="Stok"),
-    "its status is 'failed'": failed,
-    "was not available after 3600 s": timed_out,
-    "is not to be found in tenant 'acme'": gone,
     "is not a URI of a storage that a report can land in": lambda world: ClarusDownloadDocumentOperator(
         task_id="t", document_id=1, destination="bucket/key"
     ).execute(CONTEXT),
