@@ -21,16 +21,17 @@ COMPILED = ["--compile-bytecode", *PINNED]
 # Of what is not named here, none is a pre-release.
 PRE_RELEASE = ["apache-airflow>=3.4.0b1", "apache-airflow-core>=3.4.0b1", "apache-airflow-task-sdk>=1.4.0b1"]
 
-#: For each line of Airflow, its Pythons, and what to install beside this package.
+#: For each line of Airflow, the Python and what to install beside this package.
 LINES = {
     # The newest pre-release: what breaks there alone is a report, and stops nobody.
-    "3.4": (["3.13"], PRE_RELEASE),
-    "3.3": (["3.10", "3.13"], PINNED),
-    "3.2": (["3.13"], ["-c", ".ci/constraints-3.2.txt"]),
-    "3.1": (["3.12"], ["-c", ".ci/constraints-3.1.txt"]),
+    "3.4": ("3.13", PRE_RELEASE),
+    "3.3": ("3.13", PINNED),
+    "3.3-3.10": ("3.10", PINNED),
+    "3.2": ("3.13", ["-c", ".ci/constraints-3.2.txt"]),
+    "3.1": ("3.12", ["-c", ".ci/constraints-3.1.txt"]),
     # It does not start with today's FastAPI, PyJWT and universal-pathlib.
-    "3.0": (["3.11"], ["-c", ".ci/constraints-3.0.txt"]),
-    "2.11": (["3.11"], ["-c", ".ci/constraints-2.11.txt"]),
+    "3.0": ("3.11", ["-c", ".ci/constraints-3.0.txt"]),
+    "2.11": ("3.11", ["-c", ".ci/constraints-2.11.txt"]),
 }
 
 
@@ -114,9 +115,9 @@ def coverage(session: nox.Session) -> None:
 
 
 def _tests_on(line: str) -> None:
-    pythons, versions = LINES[line]
+    python, versions = LINES[line]
 
-    @nox.session(name=f"tests-{line}", python=pythons)
+    @nox.session(name=f"tests-{line}", python=python)
     def tests(session: nox.Session) -> None:
         session.install("-e", ".[test]", *versions)
         session.run("pytest", "-n", "2", *(session.posargs or ["tests/unit", "tests/integration"]))

@@ -74,8 +74,8 @@ def test_the_quick_check_and_ci_check_the_same() -> None:
 
 
 def test_a_session_is_there_for_each_line_of_airflow() -> None:
-    told = re.findall(r"`(?:nox -s )?(tests-[\d.]+)`", TEXT)
-    defined = re.findall(r'^    "([\d.]+)": \(', _read("noxfile.py"), flags=re.MULTILINE)
+    told = re.findall(r"`(?:nox -s )?(tests-[\d.-]+)`", TEXT)
+    defined = re.findall(r'^    "([\d.-]+)": \(', _read("noxfile.py"), flags=re.MULTILINE)
     assert set(told) == {f"tests-{line}" for line in defined}
 
 
