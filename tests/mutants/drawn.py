@@ -16,6 +16,8 @@ from tests.mutants.subjects import ROOMS, Room
 #: Seconds that a room's tests take without a change, at most.
 LONGEST = 1200
 MARKS = "not long"
+#: It notices any change of the table, right or wrong.
+LEFT_OUT = ["--deselect", "tests/unit/policy/test_policy.py::test_the_page_shows_the_table"]
 
 
 def drawn(number: int, seed: int) -> list[tuple[Room, Change]]:
@@ -57,7 +59,7 @@ def main(number: int, seed: int, subject: str | None) -> int:
 
 def _seconds_without(copy: Path, room: Room) -> float:
     began = time.monotonic()
-    outcome = run(copy, None, [f"tests/{one}" for one in room.tests], LONGEST, MARKS)
+    outcome = run(copy, None, [*LEFT_OUT, *(f"tests/{one}" for one in room.tests)], LONGEST, MARKS)
     if outcome != Outcome():
         raise SystemExit(f"Without a change, too: {outcome}")
     return time.monotonic() - began
@@ -65,7 +67,7 @@ def _seconds_without(copy: Path, room: Room) -> float:
 
 def _noticed(copy: Path, room: Room, change: Change, seconds: float) -> Outcome:
     """Return what the tests say; one that does not fail twice has failed by chance, and is left out."""
-    tests = [f"tests/{one}" for one in room.tests]
+    tests = [*LEFT_OUT, *(f"tests/{one}" for one in room.tests)]
     limit = 60 + 3 * seconds
     while (outcome := run(copy, change, tests, limit, MARKS)).failed:
         if run(copy, change, [outcome.failed], limit, MARKS).failed:

@@ -36,7 +36,7 @@ ROOMS = (
             "http/retries.py",
             "http/transport.py",
         ),
-        ("unit/http", "integration/http", "integration/api"),
+        ("unit/http", "integration/http", "integration/hooks/test_run.py", "integration/api"),
     ),
     Room(
         "poller",

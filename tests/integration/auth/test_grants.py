@@ -15,6 +15,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from airflow_provider_clarus.auth import tokens
+from airflow_provider_clarus.auth.state_folder import private_folder
 from airflow_provider_clarus.auth.tokens import TokenSource
 from airflow_provider_clarus.connection.connection import ClarusConnection
 from airflow_provider_clarus.exceptions import ClarusAuthError, ClarusForbiddenError
@@ -163,9 +164,20 @@ def test_a_server_need_not_rotate(refreshing: ClarusConnection, sandbox: Sandbox
     answers = [{"access_token": "first"}, {"access_token": "second"}]
     for answer in answers:
         sandbox.inject(Fault("token", status=200, body=answer, times=1))
-    tokens = TokenSource(refreshing, print)
+    stored: list[str] = []
+    tokens = TokenSource(replace(refreshing, timeout=2), print, stored.append)
     assert tokens.renew(tokens.get()) == "second"
     assert used_refresh_tokens(sandbox) == [refreshing.refresh_token] * 2
+    assert not stored
+
+
+def test_where_no_connection_begins_with_a_new_refresh_token_it_has_no_file(
+    refreshing: ClarusConnection,
+) -> None:
+    tokens = TokenSource(refreshing, print)
+    for _ in range(3):
+        tokens.renew(tokens.get())
+    assert len([path for path in private_folder().iterdir() if path.suffix != ".lock"]) == 1
 
 
 def test_a_refresh_token_that_was_used_elsewhere_is_refused_with_the_way_out(

@@ -218,6 +218,27 @@ def test_wrong_credentials_are_tried_once_in_each_form(
     assert [request.endpoint for request in sandbox.requests] == ["token"] * asked
 
 
+@pytest.mark.parametrize(("status", "code"), [(400, "invalid_client"), (401, "access_denied")])
+def test_who_the_client_is_may_be_refused_in_other_words(
+    connect: Connect, sandbox: Sandbox, status: int, code: str
+) -> None:
+    sandbox.inject(Fault("token", status=status, body={"error": code}))
+    with pytest.raises(ClarusAuthError, match=f"{status}: {code}"):
+        connect().get_documents([1])
+    assert sandbox.count("token") == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "remedy"), [(400, r"client secret\) and scope"), (404, "token_url"), (405, "token_url")]
+)
+def test_a_refusal_in_unknown_words_has_the_remedy_of_its_status(
+    connect: Connect, sandbox: Sandbox, status: int, remedy: str
+) -> None:
+    sandbox.inject(Fault("token", status=status, body={"error": "odd"}))
+    with pytest.raises(ClarusAuthError, match=f"{status}: odd. Check the connection's .*{remedy}"):
+        connect().get_documents([1])
+
+
 def test_a_grant_that_is_refused_with_400_is_as_final(connect: Connect, sandbox: Sandbox) -> None:
     sandbox.inject(Fault("token", status=400, body={"error": "invalid_scope"}))
     with pytest.raises(ClarusAuthError, match="400: invalid_scope"):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -58,3 +59,9 @@ def test_who_has_left_it_is_connected_still(pair: tuple[socket.socket, socket.so
     deadline.end()
     with pytest.raises(BlockingIOError):
         theirs.recv(1)
+
+
+def test_a_deadline_keeps_no_process_from_ending() -> None:
+    before = threading.enumerate()
+    with Deadline(3600):
+        assert [thread.daemon for thread in threading.enumerate() if thread not in before] == [True]

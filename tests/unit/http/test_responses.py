@@ -9,7 +9,13 @@ import pytest
 import requests
 
 from airflow_provider_clarus import exceptions
-from airflow_provider_clarus.http.responses import WORDS_LIMIT, error_for, retry_after, server_words
+from airflow_provider_clarus.http.responses import (
+    WORDS_LIMIT,
+    content_of,
+    error_for,
+    retry_after,
+    server_words,
+)
 from airflow_provider_clarus.policy.answers import Call
 from airflow_provider_clarus.sandbox.faults import HTML_ERROR
 
@@ -40,6 +46,11 @@ def response(status: int, body: bytes = b"{}", **headers: str) -> requests.Respo
 )
 def test_the_servers_words_are_found_where_the_api_puts_them(body: Any, words: str) -> None:
     assert server_words(json.dumps(body).encode()) == words
+
+
+@pytest.mark.parametrize("body", [b"{", b"[" * 100_000], ids=["cut off", "too deep"])
+def test_what_is_no_json_whatever_it_is_called_comes_as_it_is(body: bytes) -> None:
+    assert content_of(response(200, body, **{"Content-Type": "application/json"})) == body
 
 
 @pytest.mark.parametrize(
