@@ -46,6 +46,8 @@ REFUSALS = 1
 ABSENCES = 6
 #: Seconds.
 LONGEST_WAIT = 300.0
+#: Seconds before a file that seems to be empty is asked for once more.
+EMPTY_PAUSE = 1.0
 #: Bytes of an error's body that are looked at.
 ERROR_BODY = 4096
 
@@ -106,6 +108,7 @@ class Download:
         :raises ClarusPermanentError: the URL leads nowhere good, or the request itself is refused.
         """
         self.source = Source()
+        self._is_empty = False
         offset = reached = breaks = 0
         end = None
         tells = False
@@ -117,7 +120,7 @@ class Download:
                     with self._open(session, offset, resume=offset > 0 or end is not None) as response:
                         chunk = response.raw.read(CHUNK, decode_content=False)
                         self._check_file(response, chunk)
-                        if not self._continues(response, offset, end):
+                        if not self._continues(response, offset, end, chunk):
                             return
                         if offset == 0:
                             tells = not self._announced.is_gzip and tells_its_end(chunk, self.source.encoding)
@@ -206,12 +209,20 @@ class Download:
     def _check_file(self, response: requests.Response, chunk: bytes) -> None:
         if response.status_code != 200:
             return
-        head = head_of(chunk, Source.of(response.headers).encoding, HEAD)
+        source = Source.of(response.headers)
+        head = head_of(chunk, source.encoding, HEAD)
+        wait = retry_after(response.headers, datetime.now(timezone.utc))
         if said := page(self._announced, str(response.url), response.headers, head):
-            wait = retry_after(response.headers, datetime.now(timezone.utc))
             raise _BrokenError(f"the storage answered with a page instead of the file: {said}", wait)
+        # A report may be empty, and so may be what a gateway answers in a storage's place.
+        if not (head or source.md5 or self._is_empty) and source.size in (None, len(chunk)):
+            self._is_empty = True
+            raise _BrokenError(
+                "the storage answered with an empty file, which is believed if it does so again",
+                max(wait or 0.0, EMPTY_PAUSE),
+            )
 
-    def _continues(self, response: requests.Response, offset: int, end: int | None) -> bool:
+    def _continues(self, response: requests.Response, offset: int, end: int | None, chunk: bytes) -> bool:
         """Tell whether a body follows that goes on from ``offset``, rather than that ``end`` was the end."""
         if response.status_code == 416:
             self.source.check_end(offset, response.headers)
@@ -220,7 +231,7 @@ class Download:
             self.source.check_rest(offset, response.headers)
             return True
         source = Source.of(response.headers)
-        if offset == 0 and end is None:
+        if offset == 0 and (end is None or chunk):
             self.source = source
             return True
         if offset == end and source.etag == self.source.etag and source.size in (None, offset):

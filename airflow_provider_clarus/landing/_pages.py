@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recognize a page instead of the file: "We will be back soon", with status 200."""
+"""Recognize a page or an API's error instead of the file: "We will be back soon", with status 200."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ HEAD = 1024
 _MARKUP = re.compile(r"[sx]?html?|mht(ml)?|[a-z.+-]*xml|xs[dl]t?|svg|rss|atom", re.IGNORECASE)
 #: What programs write under these names is often a web page or XML, which spreadsheets read.
 _PERHAPS_MARKUP = frozenset({"xls", "doc", "vnd.ms-excel", "msword"})
+#: Names of whatever may hold JSON, too.
+_PERHAPS_JSON = frozenset({"bin", "binary", "dat", "octet-stream", "plain", "text", "txt"})
 #: What begins a page, whatever it is called, and no cell of a CSV, after which comes a separator
 #: (https://mimesniff.spec.whatwg.org/#identifying-a-resource-with-an-unknown-mime-type, less what is short).
 _UNMISTAKABLE = re.compile(
@@ -55,6 +57,12 @@ class Announced:
         kinds.add((self.file_type or "").partition(";")[0].rpartition("/")[2].strip().lower())
         return kinds - {""}
 
+    def excludes_json(self, url: str) -> bool:
+        """Tell whether what is known of the file says that it is no JSON."""
+        kinds = {kind for kind in self.kinds(url) if kind[0].isalpha()} - _PERHAPS_JSON
+        # Packed, it is called stock.json.gz.
+        return bool(kinds) and not any("json" in text for text in (*kinds, (self.file_name or "").lower()))
+
     @property
     def media_type(self) -> str | None:
         """The MIME type of the file, None where neither its type nor its name tells."""
@@ -77,13 +85,16 @@ def page(announced: Announced, url: str, headers: Mapping[str, str], head: bytes
     from airflow_provider_clarus.http.responses import server_words
 
     kinds = announced.kinds(url)
-    if any(_MARKUP.fullmatch(kind) for kind in kinds):
-        return None
     media_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    looks_like_one = _UNMISTAKABLE.match(_text(head).lstrip()) and not kinds & _PERHAPS_MARKUP
-    if not _MARKUP.fullmatch(media_type.rpartition("/")[2]) and not looks_like_one:
-        return None
-    return f"{media_type or 'without a Content-Type'}: {server_words(head)}"
+    subtype = media_type.rpartition("/")[2]
+    if "json" in subtype and announced.excludes_json(url):
+        is_page = True
+    elif any(_MARKUP.fullmatch(kind) for kind in kinds):
+        is_page = False
+    else:
+        looks_like_one = _UNMISTAKABLE.match(_text(head).lstrip()) and not kinds & _PERHAPS_MARKUP
+        is_page = bool(_MARKUP.fullmatch(subtype) or looks_like_one)
+    return f"{media_type or 'without a Content-Type'}: {server_words(head)}" if is_page else None
 
 
 def _text(head: bytes) -> str:

@@ -41,6 +41,11 @@ DENIED = b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message
 pytestmark = pytest.mark.usefixtures("no_pauses")
 
 
+@pytest.fixture(autouse=True)
+def no_pause_after_an_empty_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download_module, "EMPTY_PAUSE", 0.0)
+
+
 def download(get_url: Callable[[], str] | Origin, **options: Any) -> bytes:
     url = get_url.url if isinstance(get_url, Origin) else None
     options = {"verify": True, "proxies": None, "timeout": 5.0, "log": logging.getLogger("test"), **options}
@@ -269,6 +274,53 @@ def test_an_answer_that_stays_so_is_told_and_may_pass(stray: Answer) -> None:
     ):
         download(origin)
     assert len(origin.requests) == BREAKS + 1
+
+
+EMPTY = [
+    Answer(200),
+    Answer(200, b"", {"ETag": '"v-1"'}),
+    Answer(200, b"", length=False),
+    Answer(200, gzip.compress(b""), {"Content-Encoding": "gzip"}),
+]
+
+
+@pytest.mark.parametrize("empty", EMPTY)
+@pytest.mark.parametrize("etag", ['"v-1"', None])
+def test_one_empty_answer_is_not_the_file(empty: Answer, etag: str | None) -> None:
+    with Origin(BODY, empty, etag=etag) as origin:
+        assert download(origin) == BODY
+    assert len(origin.requests) == 2
+
+
+@pytest.mark.parametrize("empty", EMPTY)
+def test_a_report_that_is_empty_says_so_twice(empty: Answer) -> None:
+    """Where nothing tells a length, it is asked what comes behind, too."""
+    with Origin(b"", *[empty] * 3) as origin:
+        assert download(origin) == empty.body
+    assert len(origin.requests) <= 3
+
+
+def test_an_empty_report_with_its_md5_says_so_once() -> None:
+    with Origin(b"", etag='"d41d8cd98f00b204e9800998ecf8427e"') as origin:
+        assert download(origin) == b""
+    assert len(origin.requests) == 1
+
+
+def test_what_follows_two_empty_answers_without_a_length_is_the_file() -> None:
+    with Origin(BODY, *[Answer(200, b"", length=False)] * 2, Answer(200, BODY)) as origin:
+        assert download(origin) == BODY
+
+
+def test_an_empty_answer_in_the_middle_is_not_the_end() -> None:
+    with Origin(BODY, cut(100), Answer(200)) as origin:
+        assert download(origin) == BODY
+    assert len(origin.requests) == 3
+
+
+def test_an_apis_error_with_status_200_is_not_the_file() -> None:
+    error = Answer(200, b'{"message": "Service Unavailable"}', {"Content-Type": "application/json"})
+    with Origin(BODY, error, cut(100), error) as origin:
+        assert download(origin, announced=Announced("stock.csv", "text/csv")) == BODY
 
 
 @pytest.mark.parametrize("status", [404, 410])

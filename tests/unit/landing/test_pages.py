@@ -6,6 +6,8 @@ import pytest
 from airflow_provider_clarus.landing._pages import Announced, page
 
 CSV = Announced("stock.csv", "text/csv")
+EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+JSON = b'{"message": "Service Unavailable"}'
 
 
 @pytest.mark.parametrize(
@@ -32,13 +34,18 @@ CSV = Announced("stock.csv", "text/csv")
         ),
         (CSV, "text/plain", b'<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'),
         (Announced("stock.xls", None), "text/html", b"<title>Sign in</title>"),
+        (CSV, "application/json", JSON),
+        (CSV, "application/problem+json; charset=utf-8", b'{"title": "Service Unavailable"}'),
+        (CSV, "application/json", b""),
+        (Announced(None, "csv"), "text/json", JSON),
+        (Announced("stock.csv", "text/plain"), "application/json", JSON),
+        (Announced("stock.csv.gz", None), "application/json", JSON),
+        (Announced("stock.html", "text/html"), "application/json", JSON),
+        (Announced("stock.xlsx", EXCEL), "application/json", JSON),
     ],
 )
 def test_a_page_is_told_from_a_file(announced: Announced, media_type: str, head: bytes) -> None:
     assert page(announced, "https://host/documents/1?a=b.html", {"Content-Type": media_type}, head)
-
-
-EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 @pytest.mark.parametrize(
@@ -57,6 +64,15 @@ EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
         (Announced("stock.xlsx", EXCEL), EXCEL, b"PK"),
         (Announced("stock.xls", "application/vnd.ms-excel"), "application/vnd.ms-excel", b"<html><table>"),
         (Announced(), "text/html", b"<html>"),
+        (CSV, "text/csv", JSON),
+        (CSV, "application/octet-stream", JSON),
+        (Announced("stock.json", "application/json"), "application/json", JSON),
+        (Announced("stock.JSON.gz", None), "application/json", JSON),
+        (Announced(None, "json"), "application/vnd.api+json", JSON),
+        (Announced("stock", "application/x-ndjson"), "application/json", JSON),
+        (Announced("stock.txt", "text/plain"), "application/json", JSON),
+        (Announced("stock", "application/octet-stream"), "application/json", JSON),
+        (Announced("Stock 15.01", None), "application/json", JSON),
     ],
 )
 def test_a_file_is_no_page(announced: Announced, media_type: str, head: bytes) -> None:
