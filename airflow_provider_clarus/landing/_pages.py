@@ -87,12 +87,14 @@ def page(announced: Announced, url: str, headers: Mapping[str, str], head: bytes
     kinds = announced.kinds(url)
     media_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
     subtype = media_type.rpartition("/")[2]
-    if "json" in subtype and announced.excludes_json(url):
+    text = _text(head).lstrip()
+    # Some servers call everything JSON.
+    if "json" in subtype and text[:1] in ("", "{", "[") and announced.excludes_json(url):
         is_page = True
     elif any(_MARKUP.fullmatch(kind) for kind in kinds):
         is_page = False
     else:
-        looks_like_one = _UNMISTAKABLE.match(_text(head).lstrip()) and not kinds & _PERHAPS_MARKUP
+        looks_like_one = _UNMISTAKABLE.match(text) and not kinds & _PERHAPS_MARKUP
         is_page = bool(_MARKUP.fullmatch(subtype) or looks_like_one)
     return f"{media_type or 'without a Content-Type'}: {server_words(head)}" if is_page else None
 

@@ -65,6 +65,7 @@ def test_a_page_is_told_from_a_file(announced: Announced, media_type: str, head:
         (Announced("stock.xls", "application/vnd.ms-excel"), "application/vnd.ms-excel", b"<html><table>"),
         (Announced(), "text/html", b"<html>"),
         (CSV, "text/csv", JSON),
+        (CSV, "application/json", b"sku,quantity\n"),
         (CSV, "application/octet-stream", JSON),
         (Announced("stock.json", "application/json"), "application/json", JSON),
         (Announced("stock.JSON.gz", None), "application/json", JSON),
