@@ -59,22 +59,25 @@ def main(number: int, seed: int, subject: str | None) -> int:
 
 def _seconds_without(copy: Path, room: Room) -> float:
     began = time.monotonic()
-    outcome = run(copy, None, [*LEFT_OUT, *(f"tests/{one}" for one in room.tests)], LONGEST, MARKS)
-    if outcome != Outcome():
+    if (outcome := _outcome(copy, room, None, LONGEST)) != Outcome():
         raise SystemExit(f"Without a change, too: {outcome}")
     return time.monotonic() - began
 
 
 def _noticed(copy: Path, room: Room, change: Change, seconds: float) -> Outcome:
-    """Return what the tests say; one that does not fail twice has failed by chance, and is left out."""
-    tests = [*LEFT_OUT, *(f"tests/{one}" for one in room.tests)]
-    limit = 60 + 3 * seconds
-    while (outcome := run(copy, change, tests, limit, MARKS)).failed:
-        if run(copy, change, [outcome.failed], limit, MARKS).failed:
-            break
-        tests += ["--deselect", outcome.failed]
+    outcome = _outcome(copy, room, change, 60 + 3 * seconds)
     how = "hangs" if outcome.hangs else "cannot be imported" if outcome.cannot_begin else "**no test**"
     text, replacement = (" ".join(part.split()) for part in (change.text, change.replacement))
     by = (outcome.failed or how).removeprefix("tests/")
     print(f"| {change.file}:{change.line} | `{text}` → `{replacement}` | {by} |", flush=True)
+    return outcome
+
+
+def _outcome(copy: Path, room: Room, change: Change | None, seconds: float) -> Outcome:
+    """Return what the tests say; one that does not fail twice has failed by chance, and is left out."""
+    tests = [*LEFT_OUT, *(f"tests/{one}" for one in room.tests)]
+    while (outcome := run(copy, change, tests, seconds, MARKS)).failed:
+        if run(copy, change, [outcome.failed], seconds, MARKS).failed:
+            break
+        tests += ["--deselect", outcome.failed]
     return outcome

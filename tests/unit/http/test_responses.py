@@ -58,6 +58,7 @@ def test_what_is_no_json_whatever_it_is_called_comes_as_it_is(body: bytes) -> No
     [
         (HTML_ERROR.encode(), "502 Bad Gateway 502 Bad Gateway nginx"),
         (b"<style>p { color: red }</style><p>Sorry</p><script>alert('<p>')</script>", "Sorry"),
+        (b"<STYLE>p {\n}</STYLE>\n<p>Sorry</p>", "Sorry"),
         (b"plain\n\n  text", "plain text"),
         (b"", "(an empty body)"),
         (b"<html></html>", "(an empty body)"),

@@ -7,8 +7,10 @@ from types import SimpleNamespace
 import pytest
 
 from airflow_provider_clarus.exceptions import ClarusForbiddenError, ClarusTransientError
+from airflow_provider_clarus.http import retries
 from airflow_provider_clarus.http.limit import Limit
-from airflow_provider_clarus.http.retries import LONGEST_PAUSE, retrying
+from airflow_provider_clarus.http.retries import LONGEST_PAUSE, patiently, retrying
+from airflow_provider_clarus.policy.answers import Call
 
 
 @pytest.fixture
@@ -95,3 +97,29 @@ def test_no_pause_is_begun_that_outlasts_what_the_thread_has_left(pauses: list[f
     with Limit(3600.0):
         assert retrying(2, repeatable=True)(Flaky(busy)) == "answer"
     assert len(pauses) == 1
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that were slept between refusals, on a clock that they set."""
+    slept: list[float] = []
+    clock = SimpleNamespace(sleep=slept.append, monotonic=lambda: sum(slept))
+    monkeypatch.setattr(retries, "time", clock)
+    return slept
+
+
+def test_a_read_that_stays_refused_is_asked_again_ever_more_rarely_for_a_minute(slept: list[float]) -> None:
+    with pytest.raises(ClarusForbiddenError, match="8 times in a row, for 60 s"):
+        patiently(Flaky(*[ClarusForbiddenError("no")] * 9), Call.DOWNLOAD)
+    assert slept == [1, 2, 4, 8, 15, 15, 15]
+
+
+def test_a_read_that_is_refused_for_a_moment_has_its_answer(slept: list[float]) -> None:
+    assert patiently(Flaky(ClarusForbiddenError("no")), Call.DOWNLOAD) == "answer"
+    assert slept == [1]
+
+
+def test_what_may_pass_has_been_tried_again_already(slept: list[float]) -> None:
+    with pytest.raises(ClarusTransientError):
+        patiently(Flaky(ClarusTransientError("down")), Call.DOWNLOAD)
+    assert not slept
