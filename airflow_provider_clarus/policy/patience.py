@@ -67,6 +67,8 @@ AT_ONCE = Patience(1, 0.0)
 #: Seconds for which a document may stay out of sight before it counts as gone. Reads come from a replica
 #: (API page "GraphQL"), which has not seen a document that was queued a moment ago.
 MISSING_GRACE = 120.0
+#: Looks in a row that must have missed it by then: two that are far apart tell nothing of the time between.
+MISSING_LOOKS = 3
 
 
 def _refused(call: Call, error: ClarusError, ever_worked: bool) -> tuple[Refuses, Patience | None]:

@@ -20,7 +20,7 @@ LOOKS_KEY = "clarus_looks"
 
 @contextmanager
 def looking_again(context: Context, wait: Wait) -> Iterator[None]:
-    """Let a look of a sensor that is rescheduled know since when the looks before it missed the document.
+    """Let a look of a sensor that is rescheduled know since when, and how often, those before it missed.
 
     Each is a process of its own. Without a store that cannot be kept, and a missing document is waited for
     until the sensor's timeout.
@@ -31,14 +31,15 @@ def looking_again(context: Context, wait: Wait) -> Iterator[None]:
     )
     kept = _kept_of(store)
     if kept and mine.items() <= kept.items():
-        wait.missing_since = kept.get("missing_since")
-    before = wait.missing_since
+        wait.absence = kept.get("missing_since"), kept.get("misses", 0)
+    before = wait.absence
     try:
         yield
     finally:
-        if store is not None and wait.missing_since != before:
+        if store is not None and wait.absence != before:
+            since, misses = wait.absence
             try:
-                store.set(LOOKS_KEY, mine | {"missing_since": wait.missing_since})
+                store.set(LOOKS_KEY, mine | {"missing_since": since, "misses": misses})
             except Exception:
                 log.warning("Could not keep what was seen of document %d", wait.document_id, exc_info=True)
 

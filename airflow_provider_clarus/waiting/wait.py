@@ -77,13 +77,13 @@ class Wait:
         return True
 
     @property
-    def missing_since(self) -> float | None:
-        """Since when no look has found the document, in seconds since the epoch."""
-        return self._watch.missing_since
+    def absence(self) -> tuple[float | None, int]:
+        """Since when, in seconds since the epoch, and at how many looks in a row the document was missed."""
+        return self._watch.missing_since, self._watch.misses
 
-    @missing_since.setter
-    def missing_since(self, since: float | None) -> None:
-        self._watch.missing_since = since
+    @absence.setter
+    def absence(self, absence: tuple[float | None, int]) -> None:
+        self._watch.missing_since, self._watch.misses = absence
 
     def look(self) -> Document | None:
         """Ask Clarus once; return the document when it is available, ``None`` while it is not yet.
@@ -102,6 +102,7 @@ class Wait:
         except ClarusError as error:
             if self._trouble.failed(error, time.monotonic()).is_final:
                 raise self._trouble.final() from error
+            self._watch.count_anew()
             metrics.count(metrics.WAIT_RETRIES, tenant=self._hook.tenant)
             log.warning("%s Still waiting for document %d.", error, self._watch.document_id)
             return None

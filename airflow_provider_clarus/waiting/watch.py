@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from airflow_provider_clarus.api.models import Document, finished
 from airflow_provider_clarus.exceptions import ClarusTimeoutError
+from airflow_provider_clarus.policy.patience import MISSING_LOOKS
 
 log = logging.getLogger(__name__)
 
@@ -24,20 +25,23 @@ class Watch:
     deadline: float
     status: str = "not seen yet"
     missing_since: float | None = None
+    misses: int = 0
 
     def take(self, document: Document | None, *, tenant: str, now: float) -> Document | None:
         """Take what Clarus says; return the document when it is available, ``None`` while it is not yet.
 
         :param document: ``None`` when Clarus does not show it
         :raises ClarusReportFailedError: when it never will be
-        :raises ClarusNotFoundError: when it has been out of sight for too long
+        :raises ClarusNotFoundError: when it has been out of sight for too long, and at each of several looks
         """
+        missing_for = 0.0
         if document is None:
-            # Counted from the first look that missed it, so that an outage before does not count.
             self.missing_since = self.missing_since or now
-            missing_for = now - self.missing_since
+            self.misses += 1
+            if self.misses >= MISSING_LOOKS:
+                missing_for = now - self.missing_since
         else:
-            self.missing_since, missing_for = None, 0.0
+            self.count_anew()
             if document.status.value != self.status:
                 self.say(
                     "Document %d in tenant %r: %s -> %s",
@@ -48,6 +52,10 @@ class Watch:
                 )
                 self.status = document.status.value
         return finished(document, document_id=self.document_id, tenant=tenant, missing_for=missing_for)
+
+    def count_anew(self) -> None:
+        """Count absence anew: a look has found the document, or was not answered, as in an outage."""
+        self.missing_since, self.misses = None, 0
 
     def timed_out(self, tenant: str, now: float, reason: str = "") -> ClarusTimeoutError:
         """Return the error of a wait that has taken too long."""

@@ -11,6 +11,7 @@ import pytest
 
 from airflow_provider_clarus.api import models
 from airflow_provider_clarus.exceptions import ClarusNotFoundError
+from airflow_provider_clarus.sandbox.faults import Fault
 from airflow_provider_clarus.sandbox.server import Sandbox
 from airflow_provider_clarus.sensors.document import ClarusDocumentSensor
 
@@ -35,6 +36,22 @@ def _grace(clarus_default: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_document_that_stays_away_is_given_up_after_the_grace() -> None:
     store = Store()
+    assert not look(store)
+    time.sleep(0.6)
+    assert not look(store)
+    with pytest.raises(ClarusNotFoundError, match="Document 99 is not to be found"):
+        look(store)
+
+
+def test_an_outage_between_two_looks_is_no_absence(clarus_default: Sandbox) -> None:
+    store = Store()
+    assert not look(store)
+    assert not look(store)
+    clarus_default.inject(Fault("graphql", status=503))
+    assert not look(store)
+    clarus_default.clear_faults()
+    time.sleep(0.6)
+    assert not look(store)
     assert not look(store)
     time.sleep(0.6)
     with pytest.raises(ClarusNotFoundError, match="Document 99 is not to be found"):

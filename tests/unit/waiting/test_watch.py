@@ -43,6 +43,24 @@ def test_absence_is_counted_from_the_first_look_that_missed_the_document(watch: 
         look(watch, None, 1001.0 + MISSING_GRACE)
 
 
+def test_two_looks_that_are_far_apart_tell_nothing_of_the_time_between(watch: Watch) -> None:
+    """As with a ``poke_interval`` of five minutes."""
+    assert look(watch, None, 6.0) is None
+    assert look(watch, None, 306.0) is None
+    with pytest.raises(ClarusNotFoundError, match="has not been for 600 s"):
+        look(watch, None, 606.0)
+
+
+def test_an_outage_is_no_absence(watch: Watch) -> None:
+    assert look(watch, None, 6.0) is None
+    assert look(watch, None, 16.0) is None
+    watch.count_anew()  # A look that was not answered.
+    for now in (190.0, 200.0, 190.0 + MISSING_GRACE):
+        assert look(watch, None, now) is None
+    with pytest.raises(ClarusNotFoundError, match="has not been for 121 s"):
+        look(watch, None, 191.0 + MISSING_GRACE)
+
+
 def test_a_document_that_comes_back_has_its_grace_again(watch: Watch) -> None:
     for now, document in ((0.0, None), (100.0, QUEUED), (200.0, None), (300.0, None)):
         assert look(watch, document, now) is None
