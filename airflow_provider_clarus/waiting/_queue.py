@@ -47,7 +47,9 @@ class Wanted:
         """When it is to be asked about next: never, when nobody waits for it any more."""
         due = last_look = math.inf
         for waiter in self.waiting:
-            due, last_look = min(due, waiter.due), min(last_look, waiter.last_look)
+            due = min(due, waiter.due)
+            if not waiter.is_late:
+                last_look = min(last_look, waiter.last_look)
         return min(max(due, self.rests_until), last_look)
 
     def may_be_asked(self, now: float) -> bool:

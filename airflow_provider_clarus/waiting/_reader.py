@@ -119,7 +119,9 @@ class Reader:
             self._opening = None
         if not opening.done() or opening.cancelled():
             opening.cancel()
-            raise self._not_fetched("no answer from Airflow, or the secrets backend")
+            raise self._not_fetched(
+                f"no answer from Airflow, or the secrets backend, within {connections.LONGEST_FETCH:.0f} s"
+            )
         try:
             client = opening.result()
         except ClarusError:

@@ -13,7 +13,7 @@ from airflow_provider_clarus.exceptions import ClarusError, ClarusRejectedError,
 from airflow_provider_clarus.http.backoff import LONGEST_ASKED, rest
 from airflow_provider_clarus.policy.answers import Call
 from airflow_provider_clarus.policy.patience import Trouble
-from airflow_provider_clarus.waiting import _waiter, watch
+from airflow_provider_clarus.waiting import _waiter
 from airflow_provider_clarus.waiting._queue import PARTS, Queue, Wanted
 from airflow_provider_clarus.waiting._waiter import Waiter
 
@@ -62,7 +62,7 @@ class Tenant:
         self._gap_until = -math.inf
         self._round_until = -math.inf
         self._said = ""
-        self._unexplained: list[tuple[Batch, ClarusError]] = []
+        self._unexplained: list[tuple[Batch, ClarusError, float]] = []
         self._probes = False
         self._spent: list[float] = []
         self._suspects_from = -math.inf
@@ -100,12 +100,13 @@ class Tenant:
         self._tell([waiter], self._how_it_goes(waiter))
 
     def _hurry(self, waiter: Waiter) -> None:
-        waiter.ring_at(waiter.last_look + watch.LAST_LOOK, self._over)
-        self.queue.hurry(self.queue.wanted[waiter.document_id])
+        waiter.ring_at(waiter.over_at, self._over)
+        if not waiter.is_late:
+            self.queue.hurry(self.queue.wanted[waiter.document_id])
         self._wake()
 
     def _over(self, waiter: Waiter) -> None:
-        waiter.end(waiter.timed_out(self.name, self._clock(), self.reason(waiter)))
+        waiter.end(waiter.out_of_time(self.name, self._clock(), self.reason(waiter)))
 
     # When to ask, and about what
 
@@ -193,12 +194,12 @@ class Tenant:
             and not error.retry_after
         )
         if spoilt and self._answered_at >= started:
-            self._divide(batch, error)
+            self._divide(batch, error, started)
         elif spoilt:
-            self._unexplained.append((batch, error))
+            self._unexplained.append((batch, error, started))
         else:
             self.back_off(error, started)
-            self._release(batch)
+            self._release(batch, started)
 
     def probed(self, error: ClarusError | None, started: float) -> None:
         """Take note of whether Clarus answers at all, without any of the documents that are waited for."""
@@ -208,15 +209,15 @@ class Tenant:
             self._answered_at = max(self._answered_at, started)
         else:
             self.back_off(error, started)
-        for batch, cause in unexplained:
+        for batch, cause, began in unexplained:
             if error is None:
-                self._divide(batch, cause)
+                self._divide(batch, cause, began)
             else:
-                self._release(batch)
+                self._release(batch, began)
 
     def given_up(self, batch: Batch) -> None:
         """Take back a batch that nobody waited for any more."""
-        self._release(batch)
+        self._release(batch, self._clock())
 
     def back_off(self, error: ClarusError, started: float) -> None:
         """Leave the tenant alone for a while. No wait ends for it before its deadline, unless it is final."""
@@ -240,14 +241,14 @@ class Tenant:
             self._said = f"{error} It is tried again; the wait goes on until its deadline."
             self._tell(list(self.waiting()), self._said)
 
-    def _divide(self, batch: Batch, error: ClarusError) -> None:
+    def _divide(self, batch: Batch, error: ClarusError, started: float) -> None:
         if len(batch) == 1:
             self._fails_alone(batch[0], error)
         else:
             log.info("Asking about %d documents in parts: %s", len(batch), error)
             for wanted in batch:
                 self.queue.suspect(wanted, math.ceil(len(batch) / PARTS))
-        self._release(batch)
+        self._release(batch, started)
 
     def _fails_alone(self, wanted: Wanted, error: ClarusError) -> None:
         now = self._clock()
@@ -262,15 +263,19 @@ class Tenant:
             for waiter in list(wanted.waiting):
                 waiter.end(trouble.final())
 
-    def _release(self, batch: Iterable[Wanted]) -> None:
+    def _release(self, batch: Iterable[Wanted], started: float) -> None:
         """Let documents be asked about again; those whose last look this was have no other."""
         now = self._clock()
         for wanted in batch:
             wanted.is_asked = False
             for waiter in list(wanted.waiting):
-                if waiter.last_look <= now:
+                waiter.count_anew()
+                if waiter.last_look <= started and not waiter.is_late:
                     self._over(waiter)
             self.queue.place(wanted)
+            if any(started < waiter.last_look <= now for waiter in wanted.waiting):
+                # Their last look is still to come, and has not been made by a request from before.
+                self.queue.hurry(wanted)
 
     def _end_all(self, error: ClarusError) -> None:
         for waiter in list(self.waiting()):
@@ -282,7 +287,7 @@ class Tenant:
         """Say why the last looks came to nothing, if they did."""
         wanted = self.queue.wanted.get(waiter.document_id)
         own = wanted and wanted.trouble and wanted.trouble.last
-        if error := own or self._trouble.last or next((cause for _, cause in self._unexplained), None):
+        if error := own or self._trouble.last or next((cause for _, cause, _ in self._unexplained), None):
             return f" The last look at it failed: {error}"
         return " The last look at it was not answered in time." if wanted and wanted.is_asked else ""
 

@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.exceptions import ClarusError, ClarusTransientError
+from airflow_provider_clarus.waiting import watch
 from airflow_provider_clarus.waiting.watch import Watch
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,9 @@ log = logging.getLogger(__name__)
 FIRST_LOOK = 5.0
 #: Seconds for which others that have started just after it are waited for.
 COALESCE = 1.0
+#: Seconds that the first look of a wait may take which a triggerer takes up late, or again: no more than have
+#: passed before. A fetch of the connection that hangs is made anew in them, and Airflow allows for more.
+LATE_LOOK = 90.0
 #: Seconds between the signs of life in a waiting task's log.
 HEARTBEAT = 300.0
 #: Log lines that are written before the event loop gets its turn.
@@ -53,6 +57,7 @@ class Waiter(Watch):
     :param not_before: when it may be looked at for the first time
     :param due: when it is to be looked at next
     :param last_look: when it is looked at for the last time
+    :param over_at: when it is over, whatever hangs
     """
 
     interval: float
@@ -61,6 +66,7 @@ class Waiter(Watch):
     not_before: float
     due: float
     last_look: float
+    over_at: float
     _timer: asyncio.TimerHandle | None = None
 
     @classmethod
@@ -76,9 +82,10 @@ class Waiter(Watch):
         left = min(deadline - epoch, deadline - since)
         last = max(0.0, left)
         first = min(FIRST_LOOK, last)
+        passed = max(0.0, epoch - since)
         return cls(
             document_id,
-            now - max(0.0, epoch - since),
+            now - passed,
             now + left,
             interval=interval,
             future=loop.create_future(),
@@ -86,12 +93,18 @@ class Waiter(Watch):
             not_before=now + first,
             due=now + min(first + COALESCE, last),
             last_look=now + last,
+            over_at=now + max(last + watch.LAST_LOOK, min(passed, LATE_LOOK)),
         )
 
     @property
     def is_over(self) -> bool:
         """Whether nobody waits any more."""
         return self.future.done()
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it was taken up too late to be looked at by its deadline, and not looked at yet."""
+        return self.over_at > self.last_look + watch.LAST_LOOK
 
     @property
     def has_ended(self) -> bool:
@@ -124,6 +137,7 @@ class Waiter(Watch):
         """
         if self.is_over or now < self.not_before:
             return
+        self.over_at = self.last_look + watch.LAST_LOOK
         try:
             if available := self.take(answer, tenant=tenant, now=now):
                 self.future.set_result(available)
@@ -135,6 +149,18 @@ class Waiter(Watch):
         except Exception as error:
             log.exception("The wait for document %d broke", self.document_id)
             self.end(ClarusTransientError(f"The wait broke: {error!r}. A retry starts a new one."))
+
+    def out_of_time(self, tenant: str, now: float, reason: str) -> ClarusError:
+        """Return the error of a wait that has taken too long; a retry mends that of one that came late."""
+        if not self.is_late:
+            return self.timed_out(tenant, now, reason)
+        return ClarusTransientError(
+            f"No look at document {self.document_id} in tenant {tenant!r} was answered: a triggerer took its "
+            f"wait up late, or again.{reason} A retry goes on with it.",
+            document_id=self.document_id,
+            tenant=tenant,
+            may_have_acted=False,
+        )
 
     def end(self, error: ClarusError) -> None:
         """End the wait without a document."""

@@ -23,7 +23,7 @@ from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.exceptions import ClarusError, ClarusPermanentError, ClarusTransientError
 from airflow_provider_clarus.http.limit import Limit
 from airflow_provider_clarus.variables.settle import positive_id
-from airflow_provider_clarus.waiting import _waiter, watch
+from airflow_provider_clarus.waiting import _waiter
 from airflow_provider_clarus.waiting._reader import Reader
 from airflow_provider_clarus.waiting._slots import Request, Slots, requests_at_once
 from airflow_provider_clarus.waiting._tenant import Tenant
@@ -221,8 +221,8 @@ class Poller:
             if taken is None:
                 return max(tenant.ready_at(), now + _waiter.COALESCE / 10)
             batch, suspect = taken
-            ends = [waiter.last_look for wanted in batch for waiter in wanted.waiting]
-            limit = Limit(max(ends, default=math.inf) + watch.LAST_LOOK - now)
+            ends = [waiter.over_at for wanted in batch for waiter in wanted.waiting]
+            limit = Limit(max(ends, default=math.inf) - now)
             patience = self._slots.patience(tenant)
             request = Request(tenant, batch, now, limit, suspect or is_slow, patience)
             self._slots.running.add(request)

@@ -39,6 +39,7 @@ from airflow_provider_clarus.sensors.document import ClarusDocumentSensor
 from airflow_provider_clarus.stopping import TaskStopped
 from airflow_provider_clarus.transfers.clarus_to_object_storage import ClarusReportToObjectStorageOperator
 from airflow_provider_clarus.triggers import document as trigger_document
+from airflow_provider_clarus.waiting import _waiter, watch
 from tests import readme
 from tests.integration.landing.stores import free_ports
 from tests.integration.tasks import Store, context, deferral, event_of, restored, run, task_instance
@@ -345,7 +346,7 @@ def _(night: Night) -> None:
     night.generate(**WAIT, execution_timeout=timedelta(seconds=1))
 
 
-@row("The document is not to be seen for two minutes")
+@row("The document is not to be seen at three looks in a row")
 def _(night: Night) -> None:
     finished(None, document_id=1, tenant="acme", missing_for=121)
 
@@ -355,6 +356,17 @@ def _(night: Night) -> None:
     deferred = deferral(ClarusGenerateReportOperator(task_id="t", report_id=7, **DEFER))
     for _another in range(2):
         assert "document" in event_of(restored(deferred.trigger))
+
+
+@row("It comes back after the deadline")
+def _(night: Night) -> None:
+    task = ClarusGenerateReportOperator(task_id="t", report_id=7, **DEFER)
+    trigger = deferral(task).trigger
+    trigger.since, trigger.deadline = trigger.since - 3660, trigger.since - 60
+    night.patch.setattr(watch, "LAST_LOOK", 0.1)
+    night.patch.setattr(_waiter, "LATE_LOOK", 0.5)
+    night.fault("graphql", status=503)
+    task.execute_complete(night.context(), event=event_of(restored(trigger)))
 
 
 @row("No triggerer lives")

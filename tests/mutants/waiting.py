@@ -79,8 +79,8 @@ MUTANTS = (
     Mutant(
         "a deadline does not wake the poller",
         "waiting/_tenant.py",
-        ("        self.queue.hurry(self.queue.wanted[waiter.document_id])\n        self._wake()\n"),
-        "        self.queue.hurry(self.queue.wanted[waiter.document_id])\n",
+        ("            self.queue.hurry(self.queue.wanted[waiter.document_id])\n        self._wake()\n"),
+        "            self.queue.hurry(self.queue.wanted[waiter.document_id])\n",
         "unit/waiting/test_waking.py::test_a_deadline_wakes_it",
     ),
     Mutant(
@@ -137,11 +137,11 @@ MUTANTS = (
         "waiting/_tenant.py",
         (
             "            if error is None:\n"
-            "                self._divide(batch, cause)\n"
+            "                self._divide(batch, cause, began)\n"
             "            else:\n"
-            "                self._release(batch)"
+            "                self._release(batch, began)"
         ),
-        "            self._divide(batch, cause)",
+        "            self._divide(batch, cause, began)",
         "unit/waiting/test_tenant.py::test_in_an_outage_no_batch_is_at_fault",
     ),
     Mutant(
@@ -168,7 +168,7 @@ MUTANTS = (
     Mutant(
         "who has had the last look waits on",
         "waiting/_tenant.py",
-        "if waiter.last_look <= now:",
+        "if waiter.last_look <= started and not waiter.is_late:",
         "if False:",
         "unit/waiting/test_tenant.py::test_whose_last_look_fails_has_no_other",
     ),
@@ -220,6 +220,55 @@ MUTANTS = (
         "self.missing_since = self.missing_since or now",
         "self.missing_since = self.missing_since or self.since",
         "unit/waiting/test_watch.py::test_absence_is_counted_from_the_first_look_that_missed_the_document",
+    ),
+    Mutant(
+        "a document that one look has missed is not to be found",
+        "waiting/watch.py",
+        "self.misses >= MISSING_LOOKS",
+        "self.misses >= 1",
+        "unit/waiting/test_watch.py::test_two_looks_that_are_far_apart_tell_nothing_of_the_time_between",
+    ),
+    Mutant(
+        "an outage is taken for absence",
+        "waiting/_tenant.py",
+        "                waiter.count_anew()\n",
+        "",
+        "unit/waiting/test_tenant.py::test_looks_that_fail_begin_the_count_of_those_that_miss_a_document_anew",
+    ),
+    Mutant(
+        "an hour's Retry-After is believed",
+        "waiting/_tenant.py",
+        "now + min(asked, LONGEST_ASKED)",
+        "now + asked",
+        "unit/waiting/test_tenant.py::test_a_server_that_says_an_hour_is_asked_within_two_minutes_and_at_a_deadline",
+    ),
+    Mutant(
+        "a request from before a deadline is taken for its last look",
+        "waiting/_tenant.py",
+        "if waiter.last_look <= started and not waiter.is_late:",
+        "if waiter.last_look <= now and not waiter.is_late:",
+        "unit/waiting/test_tenant.py::test_a_request_that_began_before_a_deadline_is_no_last_look",
+    ),
+    Mutant(
+        "a wait that is taken up late is over before its first look",
+        "waiting/_waiter.py",
+        "min(passed, LATE_LOOK)",
+        "0.0",
+        "unit/waiting/test_fetch.py::test_a_triggerer_that_comes_back_late_looks_before_it_ends_a_wait",
+    ),
+    Mutant(
+        "a poller ends under a question",
+        "waiting/poller.py",
+        "busy = {*self._asked, *(",
+        "busy = {*(",
+        "unit/waiting/test_fetch.py::test_a_poller_stays_while_questions_wait_for_the_connection",
+    ),
+    Mutant(
+        "a fetch that never returns is waited for",
+        "waiting/_reader.py",
+        "timeout=connections.LONGEST_FETCH",
+        "timeout=None",
+        "unit/waiting/test_fetch.py::test_so_is_one_for_a_question",
     ),
     Mutant(
         "what may well hang takes all room",

@@ -16,11 +16,12 @@ from airflow_provider_clarus.api.status import DocumentStatus
 from airflow_provider_clarus.exceptions import ClarusTransientError
 from airflow_provider_clarus.hooks import connections
 from airflow_provider_clarus.hooks.clarus import ClarusHook
-from airflow_provider_clarus.waiting import _tenant, _waiter, poller
+from airflow_provider_clarus.waiting import _tenant, _waiter, poller, watch
 from airflow_provider_clarus.waiting.poller import Poller
 from tests.unit.waiting.waiters import in_a_loop
 
-NEVER = 3600.0
+#: Seconds: longer than any test allows.
+NEVER = 20.0
 
 
 class Client:
@@ -65,10 +66,10 @@ def airflow(monkeypatch: pytest.MonkeyPatch) -> Airflow:
     return takes
 
 
-async def wait_for(document_id: int, timeout: float = 30.0) -> Document:
-    now = time.time()
+async def wait_for(document_id: int, *, timeout: float = 30.0, age: float = 0.0) -> Document:
+    since = time.time() - age
     return await poller.wait_for(
-        document_id, clarus_conn_id="c", subdomain=None, interval=0.1, since=now, deadline=now + timeout
+        document_id, clarus_conn_id="c", subdomain=None, interval=0.1, since=since, deadline=since + timeout
     )
 
 
@@ -129,3 +130,25 @@ async def test_who_gives_up_leaves_the_fetch_to_the_others(airflow: Airflow) -> 
     gives_up.cancel()
     assert await other == "globex: acme"
     assert len(fetches) == 1
+
+
+@in_a_loop
+@pytest.mark.parametrize("overdue", [60.0, 0.0, -0.2])
+async def test_a_triggerer_that_comes_back_late_looks_before_it_ends_a_wait(
+    airflow: Airflow, monkeypatch: pytest.MonkeyPatch, overdue: float
+) -> None:
+    monkeypatch.setattr(watch, "LAST_LOOK", 0.1)
+    airflow(0.6)
+    assert (await wait_for(1, timeout=3600, age=3600 + overdue)).id == 1
+
+
+@in_a_loop
+async def test_one_that_it_could_not_look_at_is_retried(
+    airflow: Airflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "LAST_LOOK", 0.1)
+    monkeypatch.setattr(_waiter, "LATE_LOOK", 0.5)
+    monkeypatch.setattr(connections, "LONGEST_FETCH", 0.2)
+    airflow(NEVER)
+    with pytest.raises(ClarusTransientError, match="Could not fetch connection 'c': no answer from Airflow"):
+        await wait_for(1, timeout=3600, age=3660)

@@ -14,6 +14,7 @@ from airflow_provider_clarus.api.status import DocumentStatus
 from airflow_provider_clarus.exceptions import (
     ClarusAuthError,
     ClarusError,
+    ClarusNotFoundError,
     ClarusRejectedError,
     ClarusTimeoutError,
     ClarusTransientError,
@@ -29,7 +30,7 @@ from airflow_provider_clarus.waiting._tenant import (
     SUSPECTED_SECONDS,
     Tenant,
 )
-from airflow_provider_clarus.waiting._waiter import Waiter
+from airflow_provider_clarus.waiting._waiter import LATE_LOOK, Waiter
 from tests.unit.waiting.waiters import in_a_loop, waiter
 
 AWAY = ClarusTransientError("Could not read: Clarus answered 503.", status=503, may_have_acted=True)
@@ -291,6 +292,61 @@ async def test_whose_last_look_fails_has_no_other() -> None:
     assert isinstance(outcome(poller.waiters[0]), ClarusTimeoutError)
     assert "503" in str(outcome(poller.waiters[0]))
     assert not patient.is_over
+
+
+@in_a_loop
+async def test_a_request_that_began_before_a_deadline_is_no_last_look() -> None:
+    poller = Poller(0.0, last_look=START + 5)
+    batch, _ = poller.ask()
+    poller.now = START + 6
+    poller.tenant.failed(batch, AWAY, START)
+    assert not poller.waiters[0].is_over
+    poller.fail()
+    assert isinstance(outcome(poller.waiters[0]), ClarusTimeoutError)
+
+
+def come_late(one: Waiter) -> None:
+    """Let a wait be as one that a triggerer has taken up after its deadline."""
+    one.last_look = one.due = START
+    one.over_at = START + LATE_LOOK
+
+
+@in_a_loop
+@pytest.mark.parametrize("error", [AWAY, BROKEN])
+async def test_one_that_came_late_is_asked_about_again_after_each_rest(error: ClarusError) -> None:
+    poller = Poller(0.0)
+    (late,) = poller.waiters
+    come_late(late)
+    rests = []
+    while poller.now < START + 30:
+        batch, _ = poller.ask()
+        poller.tenant._answered_at = poller.now if error is BROKEN else -math.inf
+        poller.tenant.failed(batch, error, poller.now)
+        rests.append(poller.tenant.ready_at() - poller.now)
+        poller.sleep()
+    assert 0.8 * FIRST_REST <= rests[0] <= FIRST_REST
+    assert rests == sorted(rests)
+    assert not late.is_over
+    poller.tenant._over(late)
+    assert isinstance(outcome(late), ClarusTransientError)
+    assert str(error) in str(outcome(late))
+    assert "a triggerer took its wait up late" in str(outcome(late))
+
+
+@in_a_loop
+async def test_looks_that_fail_begin_the_count_of_those_that_miss_a_document_anew() -> None:
+    poller = Poller(0.0)
+    for answer in (None, None, AWAY, None, None, None):
+        poller.now += 100
+        poller.sleep()
+        batch, _ = poller.ask()
+        if answer:
+            poller.tenant.failed(batch, answer, poller.now)
+        else:
+            assert outcome(poller.waiters[0]) is None
+            poller.tenant.answered(batch, {}, poller.now)
+    assert isinstance(outcome(poller.waiters[0]), ClarusNotFoundError)
+    assert "has not been for 200 s" in str(outcome(poller.waiters[0]))
 
 
 @in_a_loop

@@ -11,7 +11,9 @@ import pytest
 from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.api.status import DocumentStatus
 from airflow_provider_clarus.exceptions import ClarusTimeoutError, ClarusTransientError
-from airflow_provider_clarus.waiting._waiter import COALESCE, FIRST_LOOK, LONGEST_PAUSE, Waiter
+from airflow_provider_clarus.triggers.deferral import GRACE
+from airflow_provider_clarus.waiting import watch
+from airflow_provider_clarus.waiting._waiter import COALESCE, FIRST_LOOK, LATE_LOOK, LONGEST_PAUSE, Waiter
 from tests.unit.waiting.waiters import in_a_loop
 
 PROCESSING, READY = (Document(7, DocumentStatus(status)) for status in ("processing", "available"))
@@ -52,6 +54,31 @@ async def test_a_deadline_that_has_passed_leaves_a_look_at_once() -> None:
     assert one.not_before == one.due == one.last_look
     settle(one, PROCESSING, one.last_look)
     assert isinstance(outcome(one), ClarusTimeoutError)
+
+
+@in_a_loop
+@pytest.mark.parametrize(("left", "age"), [(-60, 3660), (0, 3600), (10, 3590)])
+async def test_one_that_a_triggerer_takes_up_late_has_time_for_a_first_look(left: float, age: float) -> None:
+    one = starting(age + left, age)
+    assert one.is_late
+    assert one.over_at - one.not_before == pytest.approx(LATE_LOOK, abs=6)
+    assert LATE_LOOK < GRACE, "or Airflow ends it"
+    ended = one.out_of_time("acme", one.over_at, " 503.")
+    assert isinstance(ended, ClarusTransientError)
+    assert "document 7 in tenant 'acme'" in str(ended)
+    assert "503. A retry goes on with it." in str(ended)
+    # An answer, whatever it says, makes it one of the others.
+    settle(one, PROCESSING, one.not_before)
+    assert one.over_at == one.last_look + watch.LAST_LOOK
+    assert isinstance(one.out_of_time("acme", one.over_at, ""), ClarusTimeoutError)
+
+
+@in_a_loop
+@pytest.mark.parametrize(("timeout", "age"), [(1.0, 0.0), (30.0, 3.0), (3600.0, 1800.0)])
+async def test_one_that_has_had_its_time_ends_at_its_deadline(timeout: float, age: float) -> None:
+    one = starting(timeout, age)
+    assert one.over_at == pytest.approx(one.last_look + watch.LAST_LOOK)
+    assert isinstance(one.out_of_time("acme", one.over_at, ""), ClarusTimeoutError)
 
 
 @in_a_loop

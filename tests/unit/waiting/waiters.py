@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Callable, Coroutine
 
+from airflow_provider_clarus.waiting import watch
 from airflow_provider_clarus.waiting._waiter import Waiter
 
 
@@ -29,4 +30,5 @@ def waiter(
     now = time.time()
     one = Waiter.starting(document_id, interval=5.0, since=now, deadline=now + 3600)
     one.due, one.not_before, one.last_look = due, not_before, last_look
+    one.over_at = last_look + watch.LAST_LOOK
     return one
