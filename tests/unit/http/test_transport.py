@@ -108,3 +108,7 @@ def test_unless_it_was_good_before() -> None:
 )
 def test_the_word_alone_is_no_certificate(error: requests.RequestException) -> None:
     assert isinstance(failure(error, "get a token"), ClarusTransientError)
+
+
+def test_an_address_without_tls_is_known_by_its_beginning_alone() -> None:
+    assert transport.secure("http://clarus.test/a?next=http://x") == "https://clarus.test/a?next=http://x"
