@@ -130,11 +130,11 @@ class Generation:
         return [sent[name] for name in settle.two_names(self.window_names, "interval_variables")]
 
     def asked(self) -> dict[str, Any]:
-        """Return what the task asks Clarus for, to be worked on: its report, and the tenant."""
+        """Return what the task asks Clarus for, as far as it is known before anything is asked."""
         return {
             "report_id": self.report_id,
             "report_name": self.report_name,
-            "tenant": self.hook.client.connection.tenant,
+            "tenant": self.subdomain,
         }
 
     def partition_key(self, context: Context) -> str | None:
@@ -147,16 +147,16 @@ class Generation:
             return None
         return context.get("partition_key") or partition_key(run[START], self.hook.client.connection.timezone)
 
-    def queue(
-        self, task: BaseOperator, context: Context, variables: Sequence[Mapping[str, str]], work: Work
-    ) -> Document:
+    def queue(self, task: BaseOperator, context: Context, work: Work) -> Document:
         """Queue the report, or go on with the document of an earlier try; name both to ``work``.
 
-        It is told of the variables before, so that a failure tells of them, too.
+        It is told of tenant and variables before, so that a failure tells of them, too.
 
         :raises ClarusError: as :func:`~airflow_provider_clarus.durable.generate`
         """
         client = self.hook.client
+        work.asks(client.connection.tenant)
+        variables = self.variables(context)
         work.variables, work.window = variables, self.window(variables)
         find = finder(
             with_interval(context),

@@ -69,15 +69,22 @@ class Work:
         told = {"report_id": settled.get("report_id"), **settled.get("asked", {})}
         return {name: value for name, value in told.items() if name in Work().__dict__}
 
+    def asks(self, tenant: str) -> None:
+        """Take note of the tenant, where the connection had to be fetched to know it."""
+        self.tenant = tenant
+        log_fields.bind(tenant=tenant)
+
     @property
     def outlook(self) -> str:
         """What becomes of it in Clarus, which cannot be told to stop."""
-        report = f"report {self.report_id} of tenant {self.tenant!r}"
-        document = f"document {self.document_id}"
+        tenant = f" of tenant {self.tenant!r}" if self.tenant else ""
+        report, document = f"report {self.report_id}{tenant}", f"document {self.document_id}"
         if self.document_id is None:
-            return f"If Clarus was just asked for {report}, it goes on with it." if self.report_id else ""
+            # Its variables are known when it is about to be asked for.
+            is_asked = self.report_id and self.variables is not None
+            return f"If Clarus was just asked for {report}, it goes on with it." if is_asked else ""
         if self.report_id is None:
-            return f"D{document[1:]} of tenant {self.tenant!r} stays in Clarus as it is."
+            return f"D{document[1:]}{tenant} stays in Clarus as it is."
         return f"R{report[1:]} goes on in Clarus as {document}."
 
     def __str__(self) -> str:
@@ -108,18 +115,28 @@ class _Named(logging.LoggerAdapter):  # type: ignore[type-arg]  # Python 3.10 ta
         return f"{msg} ({work})", kwargs
 
 
+def _stopped(work: Work) -> TaskStopped:
+    return TaskStopped(f"The task was told to stop. {work.outlook}".rstrip())
+
+
 class Stoppable:
-    """A mixin in front of an operator, which can be stopped while it is :meth:`working`."""
+    """A mixin in front of an operator, which can be stopped while it is :meth:`working`, and before.
+
+    So all that an operator asks, of Airflow and storages too, it asks while it is working.
+    """
 
     #: While it works: nothing is left of it in an operator that is copied or serialized afterwards.
     _work: Work | None = None
     #: The same, also when the work is over, and with what came of it: for its lineage.
     worked_on: Work | None = None
+    #: Airflow tells it once only, from before it renders the templates on.
+    _is_told_to_stop = False
 
     def on_kill(self) -> None:
-        """Stop at once; after the work, or after its time is over, there is nothing to stop."""
+        """Stop at once, or begin no work; after it, or after its time is over, there is nothing to stop."""
+        self._is_told_to_stop = True
         if self._work:
-            raise TaskStopped(f"The task was told to stop. {self._work.outlook}")
+            raise _stopped(self._work)
 
     @contextmanager
     def working(self, on_stop: Callable[[], Any] = lambda: None, **known: Any) -> Iterator[Work]:
@@ -128,9 +145,12 @@ class Stoppable:
         :param on_stop: is called when it was stopped, and not when its time was over
         :param known: of the :class:`Work`
         """
-        work = self._work = self.worked_on = Work(**known)
+        work = self.worked_on = Work(**known)
         with log_fields.bound(report_id=work.report_id, document_id=work.document_id, tenant=work.tenant):
             try:
+                self._work = work
+                if self._is_told_to_stop:
+                    raise _stopped(work)
                 yield work
             except TaskStopped as stopped:
                 self._work = None

@@ -17,7 +17,7 @@ from airflow_provider_clarus.landing.outlets import tell
 from airflow_provider_clarus.lineage.traced import Traced
 from airflow_provider_clarus.policy.answers import Call
 from airflow_provider_clarus.receipts import Receipts
-from airflow_provider_clarus.stopping import Stoppable, Work
+from airflow_provider_clarus.stopping import Stoppable
 from airflow_provider_clarus.variables import settle
 
 if TYPE_CHECKING:
@@ -85,15 +85,16 @@ class ClarusDownloadDocumentOperator(Stoppable, Traced, BaseOperator):
         document_id = settle.positive_id(self.document_id, "document_id")
         place = Landing.of(self)
         clarus_conn_id = settle.text(self.clarus_conn_id, "clarus_conn_id")
-        tenant_asked = settle.tenant(self.subdomain)
-        place.check_connection()
+        subdomain = settle.tenant(self.subdomain)
         receipts = Receipts(context)
-        if there := place.already_there(receipts, lambda own: own == document_id):
-            self.worked_on = Work(document_id=document_id, tenant=tenant_asked, lands=True, landed=there)
-            return tell(self, context, there)
-        hook = ClarusHook(clarus_conn_id, tenant_asked)
-        tenant = hook.client.connection.tenant
-        with self.working(document_id=document_id, tenant=tenant, lands=True) as work:
+        with self.working(document_id=document_id, tenant=subdomain, lands=True) as work:
+            place.check_connection()
+            if there := place.already_there(receipts, lambda own: own == document_id):
+                work.landed = there
+                return tell(self, context, there)
+            hook = ClarusHook(clarus_conn_id, subdomain)
+            tenant = hook.client.connection.tenant
+            work.asks(tenant)
             document = patiently(lambda: hook.get_document(document_id), Call.READ)
             # One that the read replica does not show is asked for all the same: the download call knows best.
             if document and not finished(document, document_id=document_id, tenant=tenant, missing_for=0):

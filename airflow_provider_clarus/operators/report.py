@@ -91,8 +91,7 @@ class ClarusGenerateReportOperator(Stoppable, GoesOn, Traced, BaseOperator):
         generation = Generation.of(self)
         waits = settle.flag(self.wait_for_completion, "wait_for_completion")
         with self.working(on_stop=lambda: durable.forget_if_cleared(context), **generation.asked()) as work:
-            variables = generation.variables(context)
-            document = generation.queue(self, context, variables, work)
+            document = generation.queue(self, context, work)
             if waits:
                 generation.wait(self, context, document, work.settled())
         return document.id

@@ -85,7 +85,8 @@ class ClarusDocumentSensor(Stoppable, BaseSensorOperator):
             deferrable = settle.flag(self.deferrable, "deferrable")
             self._wait = wait = self._new_wait()
             try:
-                with self.working(document_id=wait.document_id, tenant=wait.tenant):
+                with self.working(document_id=wait.document_id) as work:
+                    work.asks(wait.tenant)
                     if not deferrable:
                         return self._poke_until_available(context)
                     return wait_for_document(

@@ -139,18 +139,16 @@ class ClarusReportToObjectStorageOperator(Stoppable, GoesOn, Traced, BaseOperato
         settled = self._settled()
         place = Landing(**settled["landing"])
         partitions = settle.flag(self.partition_outlets, "partition_outlets") and bool(self.outlets)
-        place.check_connection()
-        is_wanted = partial(wanted.has_queued, context)
-        if there := place.already_there(Receipts(context), is_wanted):
-            self.worked_on = Work(
-                wanted.report_id, there["document_id"], wanted.hook.tenant, lands=True, landed=there
-            )
-            key = wanted.partition_key(context) if partitions else None
-            return tell(self, context, there, partition_key=key)
         with self._working(context, wanted.asked()) as work:
-            settled["subdomain"] = work.tenant
-            document = wanted.queue(self, context, wanted.variables(context), work)
-            settled |= work.settled()
+            place.check_connection()
+            is_wanted = partial(wanted.has_queued, context)
+            if there := place.already_there(Receipts(context), is_wanted):
+                work.document_id, work.landed = there["document_id"], there
+                work.tenant = wanted.hook.tenant
+                key = wanted.partition_key(context) if partitions else None
+                return tell(self, context, there, partition_key=key)
+            document = wanted.queue(self, context, work)
+            settled |= {"subdomain": work.tenant, **work.settled()}
             settled["partition_key"] = wanted.partition_key(context) if partitions else None
             available = wanted.wait(self, context, document, settled)
             return self._land(wanted.hook, available, settled, context, work)
