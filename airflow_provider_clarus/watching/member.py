@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -116,3 +116,22 @@ class Member:
     def forget(self) -> None:
         """Begin anew: the account is of another tenant."""
         self.place, self.ledger = "", None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A page of a stream.
+
+    :param tenant: whose documents these are
+    :param earlier: the watcher at whose first look they are read, when they are not for all
+    """
+
+    tenant: str
+    documents: Sequence[Listed] = ()
+    earlier: Member | None = None
+
+    def news(self, member: Member) -> list[Listed]:
+        """Return what a watcher is to be told of."""
+        if self.earlier is None:
+            return member.take(self.documents)
+        return member.take_earlier(self.documents) if self.earlier is member else []

@@ -13,7 +13,6 @@ import asyncio
 import logging
 import math
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, TypeAlias, TypeVar
 from weakref import WeakValueDictionary
@@ -26,7 +25,7 @@ from airflow_provider_clarus.http.responses import REFUSALS
 from airflow_provider_clarus.policy.answers import Call
 from airflow_provider_clarus.policy.patience import Trouble
 from airflow_provider_clarus.waiting.poller import Poller
-from airflow_provider_clarus.watching.member import Member
+from airflow_provider_clarus.watching.member import Member, Shown
 
 if TYPE_CHECKING:
     from airflow_provider_clarus.api.client import ClarusClient
@@ -42,6 +41,8 @@ FIRST_REST, LONGEST_REST = 2.0, 60.0
 MOST_FAILURES = 5
 #: Seconds until a stream that nobody follows looks whether anybody does.
 IDLE = 60.0
+#: Seconds after which a first look that is shown nothing asks again: no later one finds what it leaves out.
+AGAIN = 5.0
 #: Seconds for which a document may have been in the making: so much further back does a first look look.
 LONGEST_MAKING = 86400.0
 #: Seconds between two rounds for each page, where a server without a filter for ids must show all documents.
@@ -50,25 +51,6 @@ PAUSE_PER_PAGE = 2.0
 PROBE_AFTER = 3600.0
 #: Seconds after which larger pages are asked for again than a server has answered.
 GROW_AFTER = 600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A page of a stream.
-
-    :param tenant: whose documents these are
-    :param earlier: the watcher at whose first look they are read, when they are not for all
-    """
-
-    tenant: str
-    documents: Sequence[Listed] = ()
-    earlier: Member | None = None
-
-    def news(self, member: Member) -> list[Listed]:
-        """Return what a watcher is to be told of."""
-        if self.earlier is None:
-            return member.take(self.documents)
-        return member.take_earlier(self.documents) if self.earlier is member else []
 
 
 class _RoundBrokenError(Exception):
@@ -93,8 +75,7 @@ class Stream:
         self._clarus_conn_id, self._subdomain = clarus_conn_id, subdomain
         self._members: list[Member] = []
         self._woken = asyncio.Event()
-        self._trouble = Trouble(Call.READ)
-        self._failures = 0
+        self._trouble, self._failures = Trouble(Call.READ), 0
         self._size, self._grow_at = feed.PAGE_SIZE, math.inf
         #: Names of filters that the server does not take.
         self._refused: set[str] = set()
@@ -165,8 +146,11 @@ class Stream:
     async def _first_look(self, member: Member) -> AsyncIterator[Shown]:
         # In this order: whatever is made meanwhile has a higher number, and is read in the round.
         high = await self._newest()
+        if not high:
+            await asyncio.sleep(AGAIN)
+            high = await self._newest()
         unfinished: set[int] = set()
-        async for documents in self._listed(feed.UNFINISHED):
+        async for documents in self._listed_for_certain(feed.UNFINISHED):
             unfinished.update(document.id for document in documents if not document.is_final)
         member.start(self._place, high, unfinished)
         log.info(
@@ -176,7 +160,7 @@ class Stream:
             len(unfinished),
         )
         if member.since is not None:
-            async for documents in self._listed(feed.made_since(member.since - LONGEST_MAKING)):
+            async for documents in self._listed_for_certain(feed.made_since(member.since - LONGEST_MAKING)):
                 yield Shown(self._tenant, documents, earlier=member)
         member.end_first_look()
 
@@ -206,6 +190,17 @@ class Stream:
             await self._probe()
         connection = await self._ask(lambda client: client.connection)
         self._tenant, self._place = connection.tenant, f"{connection.base_url} {connection.tenant}"
+
+    async def _listed_for_certain(self, wanted: Filter) -> AsyncIterator[Sequence[Listed]]:
+        """Yield all pages of what meets a filter; where there is nothing, ask again: one proves nothing."""
+        is_empty = True
+        async for documents in self._listed(wanted):
+            is_empty = is_empty and not documents
+            yield documents
+        if is_empty:
+            await asyncio.sleep(AGAIN)
+            async for documents in self._listed(wanted):
+                yield documents
 
     async def _listed(self, wanted: Filter) -> AsyncIterator[Sequence[Listed]]:
         """Yield all pages of what meets a filter."""

@@ -35,6 +35,20 @@ MUTANTS = (
         "unit/watching/test_ledger.py::test_an_outage_gives_up_nothing",
     ),
     Mutant(
+        "a first look believes one empty page",
+        "watching/stream.py",
+        "        if not high:\n",
+        "        if False:\n",
+        "unit/watching/test_stream.py::test_a_first_look_believes_no_single_empty_page",
+    ),
+    Mutant(
+        "what is in the making is lost by one empty page",
+        "watching/stream.py",
+        "        if is_empty:\n",
+        "        if False:\n",
+        "unit/watching/test_stream.py::test_a_first_look_believes_no_single_empty_page",
+    ),
+    Mutant(
         "the next page is read before the events are in the database",
         "triggers/_producer.py",
         "            await settled.wait()\n",

@@ -38,6 +38,7 @@ PAGE = 100
 @pytest.fixture(autouse=True)
 def _quick(hurry: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "FIRST_REST", 0.05)
+    monkeypatch.setattr(stream, "AGAIN", 0.05)
     monkeypatch.setattr(stream, "LONGEST_REST", 0.3)
     monkeypatch.setattr(stream, "PAUSE_PER_PAGE", 0.0)
     monkeypatch.setattr(ledger, "GRACE", 0.5)

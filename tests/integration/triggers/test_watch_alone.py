@@ -27,6 +27,7 @@ READY, NEVER = 7, 8
 @pytest.fixture(autouse=True)
 def _quick(hurry: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "FIRST_REST", 0.05)
+    monkeypatch.setattr(stream, "AGAIN", 0.05)
     monkeypatch.setattr(ledger, "GRACE", 0.5)
 
 

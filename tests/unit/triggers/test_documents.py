@@ -12,7 +12,8 @@ from airflow_provider_clarus.api.feed import Listed
 from airflow_provider_clarus.api.status import DocumentStatus
 from airflow_provider_clarus.triggers.documents import ClarusDocumentsTrigger
 from airflow_provider_clarus.watching.ledger import Ledger
-from airflow_provider_clarus.watching.stream import Shown, Stream
+from airflow_provider_clarus.watching.member import Shown
+from airflow_provider_clarus.watching.stream import Stream
 from tests.integration.triggers.watchers import Accessors, AssetStore
 
 

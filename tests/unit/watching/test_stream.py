@@ -15,7 +15,9 @@ from airflow_provider_clarus.api.feed import Filter, Listed, Page
 from airflow_provider_clarus.api.status import DocumentStatus
 from airflow_provider_clarus.exceptions import ClarusError, ClarusRejectedError, ClarusTransientError
 from airflow_provider_clarus.watching import stream as stream_module
+from airflow_provider_clarus.watching.member import Member
 from airflow_provider_clarus.watching.stream import MOST_FAILURES, Stream, _RoundBrokenError
+from airflow_provider_clarus.watching.wanted import Wanted
 
 DOWN = ClarusTransientError("503", status=503)
 REFUSED = ClarusRejectedError("No such field.")
@@ -28,6 +30,7 @@ class Asked(Stream):
         super().__init__("clarus_default", "acme")
         self.answer, self.takes_ids = answer, takes_ids
         self.sizes: list[int] = []
+        self.unfinished: set[int] = set()
 
     async def _put(self, question: Any) -> Any:
         if question is feed.has_id_filter:
@@ -37,7 +40,8 @@ class Asked(Stream):
         answer = self.answer(asked["wanted"], asked["first"], asked["after"])
         if isinstance(answer, ClarusError):
             raise answer
-        documents = [Listed(number, DocumentStatus.AVAILABLE) for number in answer]
+        statuses = DocumentStatus.AVAILABLE, DocumentStatus.PROCESSING
+        documents = [Listed(number, statuses[number in self.unfinished]) for number in answer]
         size = asked["first"] if self.takes_ids else len(documents)
         return Page(documents[:size], "more" if len(documents) > size else None)
 
@@ -137,3 +141,35 @@ def test_the_highest_number_is_found_in_whatever_order_documents_come(
     newest, requests = run(scenario)
     assert newest == max(numbers, default=0)
     assert requests <= 3 + 2 * math.log2(newest + 2)
+
+
+@pytest.mark.parametrize("stray", ["id", "status", "created_at", "nothing"])
+def test_a_first_look_believes_no_single_empty_page(
+    rests: list[int], monkeypatch: pytest.MonkeyPatch, stray: str
+) -> None:
+    """Or all that is there would be news, what is in the making would be lost, or what has just finished."""
+    monkeypatch.setattr(stream_module, "AGAIN", 0.0)
+    strays, takes_ids = [stray], stray != "nothing"
+
+    def answer(wanted: Filter, first: int, after: str | None) -> Any:
+        if "id" in wanted and not takes_ids:
+            return REFUSED
+        if strays and stray in (wanted or ["nothing"]):
+            strays.clear()
+            return []
+        if "status" in wanted:
+            return [3]
+        above = int(wanted["id"]["gt"]) if "id" in wanted else 0
+        return [number for number in (1, 2, 3, 4) if number > above]
+
+    async def scenario() -> Any:
+        stream = Asked(answer, takes_ids)
+        stream.unfinished = {3}
+        member = Member(Wanted(), 60.0, since=0.0)
+        earlier = [
+            document.id async for shown in stream._first_look(member) for document in shown.news(member)
+        ]
+        return member.ledger and (member.ledger.low, member.ledger.pending), earlier
+
+    assert run(scenario) == ((4, {3}), [1, 2, 4])
+    assert not strays
