@@ -119,6 +119,8 @@ class Generation:
 
     def has_queued(self, context: Context, document_id: int) -> bool:
         """Tell whether an earlier try of this task has queued the very same report as this document."""
+        if not context.get("task_state_store"):
+            return False
         variables = self.variables(context)
         return durable.queued_before(context, self.hook.client, self.report, variables) == document_id
 

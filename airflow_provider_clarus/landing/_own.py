@@ -18,24 +18,30 @@ if TYPE_CHECKING:
 READ = 8 * 1024 * 1024
 
 
+class DamagedError(Exception):
+    """An object is what an earlier try has published, and its storage has other bytes than were sent."""
+
+
 def own_result(
     path: ObjectStoragePath, found: Stored, receipts: Receipts, is_wanted: Callable[[int], bool], log: Any
 ) -> dict[str, Any] | None:
     """Return what an earlier try was to return, if the object at ``path`` is the one that it has landed.
 
-    Told by its size, by the metadata that name document and tenant, where it carries any, and by its digest:
-    an earlier try may also have failed because the storage has other bytes than were sent.
+    Told by its size, by the metadata that name document and tenant, where it carries any, and by its digest.
 
     :param is_wanted: whether this try, too, is to land a document: what it depends on may have changed
+    :raises DamagedError: only the metadata tell it: the earlier try has failed after it had published it
     """
     result, metadata = receipts.read() or ({}, {})
-    if result.get("uri") != str(path) or result["size"] != found.size:
+    if result.get("uri") != str(path) or not is_wanted(result["document_id"]):
         return None
-    if not is_wanted(result["document_id"]):
+    is_told = found.carries(metadata)
+    if found.metadata and not is_told:
         return None
-    if found.metadata and not found.carries(metadata):
-        return None
-    if sha256_of(path) != result["sha256"]:
+    if result["size"] != found.size or sha256_of(path) != result["sha256"]:
+        if is_told:
+            raise DamagedError
+        # A file carries nothing, and is whole before it is published: it is another's.
         return None
     log.info("%s is what an earlier try of this task has landed: there is nothing to do", path)
     # A writer sweeps what the killed one has left beside the object.

@@ -5,18 +5,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_clarus import metrics
 from airflow_provider_clarus.connection.connection import is_loopback
-from airflow_provider_clarus.exceptions import ClarusError, ClarusInputError
+from airflow_provider_clarus.exceptions import ClarusError
 from airflow_provider_clarus.http.retries import patiently
-from airflow_provider_clarus.landing._own import own_result
 from airflow_provider_clarus.landing._pages import Announced
-from airflow_provider_clarus.landing._storage import ObjectExistsError, storage_of
+from airflow_provider_clarus.landing._storage import ObjectExistsError, ObjectOptions, storage_of
 from airflow_provider_clarus.landing.land import Landed, land
-from airflow_provider_clarus.landing.landing import DOCUMENT, REPORT, TENANT, Landing, result_of
+from airflow_provider_clarus.landing.landing import DOCUMENT, REPORT, TENANT, Landing
 from airflow_provider_clarus.policy.answers import Call
 
 if TYPE_CHECKING:
@@ -73,9 +74,9 @@ def land_document(
         if options.if_absent:
             receipts.write(result(landed), options.metadata)
 
-    try:
+    def attempt(options: ObjectOptions) -> Landed:
         with metrics.timed(metrics.LAND, tenant=connection.tenant):
-            landed = land(
+            return land(
                 lambda: patiently(lambda: hook.get_download_url(document_id), Call.DOWNLOAD),
                 path,
                 options=options,
@@ -91,18 +92,25 @@ def land_document(
                 announced=announced,
                 on_retry=partial(metrics.count, metrics.LAND_RETRIES, tenant=connection.tenant),
             )
-    except ObjectExistsError:
+
+    landed = None
+    with suppress(ObjectExistsError):
+        landed = attempt(options)
+    if not landed:
         found = storage_of(path.protocol).look(path)
-        if found and (own := own_result(path, found, receipts, lambda own: own == document_id, log)):
-            return own
-        if landing.if_exists == "skip" and found:
-            log.info(
-                "%s exists already, and if_exists is 'skip': document %d did not land", path, document_id
-            )
-            return result_of(path, found)
-        raise ClarusInputError(
-            f"{path} exists already, and if_exists is 'fail': document {document_id} did not land."
-        ) from None
+        there = landing.left_alone(
+            path,
+            found,
+            receipts,
+            lambda own: own == document_id,
+            log,
+            f"document {document_id} did not land",
+            # The files were compared.
+            is_damaged=receipts.is_blind and found is not None and found.carries(options.metadata),
+        )
+        if there:
+            return there
+        landed = attempt(replace(options, if_absent=False))
     metrics.count(metrics.LAND_SIZE, landed.size, tenant=connection.tenant)
     on_columns(landed.columns)
     return result(landed)

@@ -10,7 +10,7 @@ from mimetypes import guess_type
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_clarus.exceptions import ClarusInputError
-from airflow_provider_clarus.landing._own import own_result
+from airflow_provider_clarus.landing._own import DamagedError, own_result
 from airflow_provider_clarus.landing._pages import Announced, is_media_type
 from airflow_provider_clarus.landing._storage import ObjectOptions, Stored, storage_of
 from airflow_provider_clarus.landing.destination import check_library, fetch_connection, storage_path
@@ -154,28 +154,63 @@ class Landing:
         found = storage_of(self.destination).look(path)
         if found is None:
             return None
-        if own := own_result(path, found, receipts, is_wanted, log):
-            return own
-        if self.if_exists == "skip":
-            log.info("%s exists already, and if_exists is 'skip': there is nothing to do", path)
-            return result_of(path, found)
-        if receipts.is_blind:
-            # Whether it is this task's own is known when its file is.
+        if receipts.is_blind and (self.if_exists == "fail" or is_wanted(_document_of(found) or 0)):
+            # Whether it is this task's own, and whole, is known when its file is.
             return None
-        raise ClarusInputError(f"{path} exists already, and if_exists is 'fail': nothing was generated.")
+        return self.left_alone(path, found, receipts, is_wanted, log, "nothing was generated")
+
+    def left_alone(
+        self,
+        path: ObjectStoragePath,
+        found: Stored | None,
+        receipts: Receipts,
+        is_wanted: Callable[[int], bool],
+        log: Any,
+        so: str,
+        is_damaged: bool = False,
+    ) -> dict[str, Any] | None:
+        """Return the result where an object is there already; None where it is to be replaced all the same.
+
+        That is what an earlier try of this task has published, and its storage has not kept.
+
+        :param found: None where the storage may not tell of it
+        :param so: what has not happened, for whoever reads the log
+        :param is_damaged: whether it is known already that the storage has not kept it
+        :raises ClarusInputError: ``if_exists`` is ``fail``
+        """
+        try:
+            if found and (own := own_result(path, found, receipts, is_wanted, log)):
+                return own
+        except DamagedError:
+            is_damaged = True
+        if self.if_exists == "skip" and is_damaged:
+            log.warning(
+                "%s is what an earlier try of this task has landed, and its storage has other bytes than were"
+                " sent: it lands anew",
+                path,
+            )
+            return None
+        if self.if_exists == "skip":
+            log.info("%s exists already, and if_exists is 'skip': %s", path, so)
+            return _result_of(path, found)
+        raise ClarusInputError(f"{path} exists already, and if_exists is {self.if_exists!r}: {so}.")
 
 
-def result_of(path: ObjectStoragePath, found: Stored) -> dict[str, Any]:
+def _result_of(path: ObjectStoragePath, found: Stored | None) -> dict[str, Any]:
     """Return what a landing returns, for an object that is there already; its digest is not known."""
-    metadata = {name.lower(): value for name, value in found.metadata.items()}
-    document = metadata.get(DOCUMENT, "")
     return {
         "uri": str(path),
-        "size": found.size,
+        "size": found.size if found else None,
         "sha256": None,
         "file_name": path.name,
-        "document_id": int(document) if document.isdecimal() else None,
+        "document_id": _document_of(found) if found else None,
     }
+
+
+def _document_of(found: Stored) -> int | None:
+    metadata = {name.lower(): value for name, value in found.metadata.items()}
+    document = metadata.get(DOCUMENT, "")
+    return int(document) if document.isdecimal() else None
 
 
 def _media_type(value: Any) -> str:

@@ -203,18 +203,26 @@ def test_without_a_store_the_retry_compares_the_files(
     assert destination.shown() == {"report.csv": b"x" * 900}
 
 
+def damage(destination: Destination, content: bytes) -> None:
+    """Let the storage have other bytes than it was sent, under the same metadata."""
+    storage = storage_of(destination.uri)
+    carried = storage.look(destination.path)
+    assert carried
+    writer = storage.open_writer(destination.path, ObjectOptions(metadata=carried.metadata))
+    writer.write(content)
+    writer.commit()
+    damaged = storage.look(destination.path)
+    assert damaged
+    assert damaged.metadata == carried.metadata
+
+
 def test_nor_is_a_damaged_object_its_own_whatever_it_carries(
     make: Callable[..., Any], destination: Destination
 ) -> None:
     """Airflow before 3.3: the try that published it has failed, since the storage has other bytes."""
-    arguments, storage = make("download"), storage_of(destination.uri)
+    arguments = make("download")
     attempt(None, 1, **arguments)
-    carried = storage.look(destination.path)
-    assert carried
-    writer = storage.open_writer(destination.path, ObjectOptions(metadata=carried.metadata))
-    writer.write(b"x" * 900)
-    writer.commit()
-    assert storage.look(destination.path) == carried
+    damage(destination, b"x" * 900)
     with pytest.raises(ClarusInputError, match="exists already"):
         attempt(None, 2, **arguments)
     assert destination.shown() == {"report.csv": b"x" * 900}
@@ -232,3 +240,81 @@ def test_a_retry_that_cannot_ask_what_was_landed_is_retried(
     monkeypatch.setattr(store, "get", refuse)
     with pytest.raises(ClarusTransientError, match="a retry helps"):
         attempt(store, 2, **arguments)
+
+
+@pytest.mark.parametrize("content", [b"x" * 900, b"x" * 7], ids=["changed", "cut off"])
+@pytest.mark.parametrize("form", ["download", "transfer"])
+def test_what_the_storage_has_not_kept_is_not_skipped_but_lands_anew(
+    make: Callable[..., Any], destination: Destination, form: str, content: bytes
+) -> None:
+    """The try that published it has failed for that; a file, which carries nothing, is another's."""
+    arguments, store = make(form, if_exists="skip"), Store()
+    receipt = attempt(store, 1, **arguments)
+    whole = destination.shown()
+    damage(destination, content)
+    again = attempt(store, 2, **arguments)
+    if destination.store.name == "local":
+        assert (again["sha256"], destination.shown()) == (None, {"report.csv": content})
+    else:
+        assert (again, destination.shown()) == (receipt, whole)
+
+
+def test_nor_is_it_skipped_without_a_store(make: Callable[..., Any], destination: Destination) -> None:
+    """Airflow before 3.3: the document that it carries is landed again, and compared."""
+    arguments = make("download", if_exists="skip")
+    receipt = attempt(None, 1, **arguments)
+    whole = destination.shown()
+    assert attempt(None, 2, **arguments) == (
+        {**receipt, "sha256": None, "file_name": "report.csv", "document_id": None}
+        if destination.store.name == "local"
+        else receipt
+    )
+    damage(destination, b"x" * 900)
+    again = attempt(None, 2, **arguments)
+    if destination.store.name != "local":
+        assert (again, destination.shown()) == (receipt, whole)
+
+
+@pytest.mark.parametrize("form", ["download", "transfer"])
+@pytest.mark.parametrize("has_store", [True, False])
+def test_what_another_has_put_there_is_skipped(
+    make: Callable[..., Any],
+    destination: Destination,
+    form: str,
+    has_store: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    arguments, store = make(form, if_exists="skip"), Store() if has_store else None
+
+    def fail(*_: Any) -> None:
+        raise OSError("the storage is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(land_module, "_commit", fail)
+        with pytest.raises(OSError, match="is away"):
+            attempt(store, 1, **arguments)
+    destination.hold(b"x" * 900)
+    assert attempt(store, 2, **arguments)["document_id"] is None
+    assert destination.shown() == {"report.csv": b"x" * 900}
+
+
+@pytest.mark.parametrize("if_exists", ["skip", "fail"])
+def test_an_object_of_which_the_storage_may_not_tell_is_there_all_the_same(
+    make: Callable[..., Any], destination: Destination, if_exists: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A role that may write and not read: that it is there is known when it cannot be published."""
+    arguments = make("download", if_exists=if_exists)
+    destination.hold(b"older")
+    monkeypatch.setattr(storage_of(destination.uri), "look", lambda path: None)
+    if if_exists == "fail":
+        with pytest.raises(ClarusInputError, match="exists already, and if_exists is 'fail': document 1"):
+            attempt(None, 1, **arguments)
+    else:
+        assert attempt(None, 1, **arguments) == {
+            "uri": destination.uri,
+            "size": None,
+            "sha256": None,
+            "file_name": "report.csv",
+            "document_id": None,
+        }
+    assert destination.shown() == {"report.csv": b"older"}
