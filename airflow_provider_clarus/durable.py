@@ -13,6 +13,7 @@ finds a failed document only where it failed while no try was looking.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -190,7 +191,7 @@ class _Task:
         """Return a document, ``None`` when it is gone: a wait judges alike, but would fail for good then."""
         from airflow_provider_clarus.http.retries import REFUSED_PAUSE, patiently
 
-        missing_since: float | None = None
+        missing_since = looked_at = -math.inf
         pause = 1.0
         while True:
             try:
@@ -198,8 +199,12 @@ class _Task:
             except ClarusTransientError as error:
                 log.warning("%s Waiting for document %d of an earlier try all the same.", error, document_id)
                 return Document(document_id, DocumentStatus.QUEUED)
-            missing_since = missing_since or time.monotonic()
-            if document or time.monotonic() - missing_since > MISSING_GRACE:
+            now = time.monotonic()
+            if now - looked_at > 2 * REFUSED_PAUSE:
+                # The first look, or one after an outage, in which nobody has seen that it was gone.
+                missing_since = now
+            looked_at = now
+            if document or now - missing_since > MISSING_GRACE:
                 return document
             log.info("Document %d of an earlier try is out of sight; next look in %.0f s", document_id, pause)
             time.sleep(pause)

@@ -18,6 +18,7 @@ from airflow_provider_clarus import durable
 from airflow_provider_clarus.api.client import ClarusClient
 from airflow_provider_clarus.api.recent import documents_since
 from airflow_provider_clarus.exceptions import (
+    ClarusError,
     ClarusForbiddenError,
     ClarusNotFoundError,
     ClarusOutcomeUnknownError,
@@ -112,6 +113,26 @@ def test_a_document_that_stays_out_of_sight_is_generated_anew(
     assert attempt(store) == 2
     assert clock.now - began == pytest.approx(MISSING_GRACE, abs=REFUSED_PAUSE)
     assert clock.now - began > MISSING_GRACE
+
+
+def test_the_time_in_which_a_look_was_refused_does_not_count(
+    clarus_default: Sandbox, store: Store, clock: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert attempt(store) == 1
+    began = clock.now
+    looks: list[Any] = [None, *[ClarusForbiddenError("Not you.", status=403)] * 11, None]
+    see = ClarusClient.get_document
+
+    def look(client: ClarusClient, document_id: int) -> Any:
+        answer = looks.pop(0) if looks else see(client, document_id)
+        if isinstance(answer, ClarusError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(ClarusClient, "get_document", look)
+    assert attempt(store) == 1
+    assert clock.now - began > MISSING_GRACE
+    assert clarus_default.count("generate") == 1
 
 
 def test_a_refusal_that_stays_generates_nothing(
