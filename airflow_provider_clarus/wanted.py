@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_clarus.exceptions import ClarusError, concerning
+from airflow_provider_clarus.policy.answers import Call
 from airflow_provider_clarus.variables.declared import JUDGED, check_declared
 from airflow_provider_clarus.variables.run import check_late
 
@@ -62,10 +63,13 @@ def look_up(
     :raises ClarusInputError: when the report does not declare a variable, or not as what it is; when several
         reports have the name
     :raises ClarusNotFoundError: when none has
+    :raises ClarusError: when the name cannot be looked up, or that was refused for so long that it is final
     """
+    from airflow_provider_clarus.http.retries import patiently
+
     checks = check_variables and bool(variables)
     if isinstance(report, str):
-        named = client.reports.by_name(report)
+        named = patiently(lambda: client.reports.by_name(report), Call.READ)
         report_id, found = named.id, named if checks else None
         log.info("Report %r of tenant %r has the id %d", report, client.connection.tenant, report_id)
     else:

@@ -28,6 +28,7 @@ from airflow_provider_clarus.exceptions import (
     ClarusConfigError,
     ClarusError,
     ClarusInputError,
+    ClarusNotFoundError,
     ClarusPermanentError,
     ClarusReportFailedError,
 )
@@ -72,7 +73,9 @@ MISSING_LOOKS = 3
 
 
 def _refused(call: Call, error: ClarusError, ever_worked: bool) -> tuple[Refuses, Patience | None]:
-    if isinstance(error, ClarusInputError | ClarusReportFailedError):
+    # What an answer was read for, and does not have, is no refusal: by its status a 404 of Clarus is one.
+    is_finding = isinstance(error, ClarusNotFoundError) and error.status is None
+    if is_finding or isinstance(error, ClarusInputError | ClarusReportFailedError):
         return Refuses.SUBJECT, AT_ONCE
     if not isinstance(error, ClarusPermanentError) or _may_pass(error, ever_worked):
         return Refuses.NOTHING, None

@@ -25,6 +25,7 @@ from airflow_provider_clarus.sandbox.server import Sandbox
 from airflow_provider_clarus.transfers.clarus_to_object_storage import ClarusReportToObjectStorageOperator
 from tests.integration.tasks import OutletEventAccessors, Store, context, run
 
+FORBIDDEN = {"errors": [{"code": 1403, "symbol": "forbidden", "details": "Not allowed."}]}
 STOCK = Report(id=7, name="Stock Summary", query=STOCK_QUERY, seconds=0.1)
 LATE = {
     "data_interval_start": pendulum.datetime(2024, 3, 31),
@@ -193,13 +194,17 @@ def test_by_name_the_id_is_found_and_told(
     assert "Report 'Stock Summary' of tenant 'acme' has the id 7" in caplog.text
 
 
-def test_a_name_that_does_not_mean_one_report_is_an_error(clarus: Sandbox, execute: Any) -> None:
+def test_a_name_that_does_not_mean_one_report_is_an_error_at_once(
+    clarus: Sandbox, execute: Any, clock: SimpleNamespace
+) -> None:
+    began = clock.now
     with pytest.raises(ClarusNotFoundError, match=r"'Stock Sumary' .* did you mean 'Stock Summary'"):
         execute(report_name="Stock Sumary")
     clarus.add_report(Report(id=8, name="Stock Summary"))
     with pytest.raises(ClarusInputError, match="which is one of 7, 8"):
         execute(report_name="Stock Summary")
     assert clarus.count("generate") == 0
+    assert clock.now == began
 
 
 @pytest.mark.usefixtures("no_pauses")
@@ -209,11 +214,24 @@ def test_a_name_that_cannot_be_looked_up_is_tried_again(clarus: Sandbox, execute
     clarus.inject(Fault("graphql", status=503))
     with pytest.raises(ClarusTransientError):
         execute(report_name="Stock Summary")
-    clarus.clear_faults()
-    body = {"errors": [{"code": 1403, "symbol": "forbidden", "details": "Not allowed."}]}
-    clarus.inject(Fault("graphql", status=403, body=body))
-    with pytest.raises(ClarusForbiddenError):
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_name_whose_lookup_is_refused_for_a_moment_is_tried_again(
+    clarus: Sandbox, execute: Any, clock: SimpleNamespace, status: int
+) -> None:
+    clarus.inject(Fault("graphql", status=status, body=FORBIDDEN, times=5))
+    execute(report_name="Stock Summary")
+    assert clarus.count("generate") == 1
+
+
+def test_a_name_whose_lookup_stays_refused_is_an_error(
+    clarus: Sandbox, execute: Any, clock: SimpleNamespace
+) -> None:
+    clarus.inject(Fault("graphql", status=403, body=FORBIDDEN))
+    with pytest.raises(ClarusForbiddenError, match="times in a row, for 120 s"):
         execute(report_name="Stock Summary")
+    assert clarus.count("generate") == 0
 
 
 @pytest.mark.parametrize(

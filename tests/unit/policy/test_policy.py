@@ -16,6 +16,7 @@ from airflow_provider_clarus.exceptions import (
     ClarusError,
     ClarusForbiddenError,
     ClarusInputError,
+    ClarusNotFoundError,
     ClarusPermanentError,
     ClarusRejectedError,
     ClarusReportFailedError,
@@ -71,7 +72,7 @@ def test_whatever_is_answered_has_a_row(call: Call, said: Said) -> None:
 def test_what_is_read_is_final_only_when_it_stays(row: Row, call: Call) -> None:
     if call not in row.calls:
         return
-    error = row.error("No.")
+    error = row.error("No.", status=403)
     if row.refuses is Refuses.NOTHING:
         assert set(series(call, error, 1000, 100_000)) == {Verdict.GO_ON}
         return
@@ -172,7 +173,10 @@ def test_a_query_that_is_refused_is_asked_differently_until_that_is_refused_too(
     assert last is Verdict.CONNECTION_FAILED
 
 
-@pytest.mark.parametrize("error", [ClarusInputError("id is 'x'"), ClarusReportFailedError("failed")])
+@pytest.mark.parametrize(
+    "error",
+    [ClarusInputError("id is 'x'"), ClarusReportFailedError("failed"), ClarusNotFoundError("no such name")],
+)
 def test_what_no_time_can_change_is_final_at_once(error: ClarusError) -> None:
     assert series(Call.READ, error, 1, 0) == [Verdict.DOCUMENT_FAILED]
 
