@@ -59,9 +59,15 @@ def test_a_retry_adopts_what_the_failed_try_has_queued(clarus_default: Sandbox, 
     assert clarus_default.count("generate") == 1
 
 
-def test_a_cleared_task_generates_anew(clarus_default: Sandbox, store: Store) -> None:
+def test_a_cleared_task_generates_anew_and_says_so(
+    clarus_default: Sandbox, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    said = "cleared after it had queued document 1: generating anew"
+    caplog.set_level(logging.INFO)
     assert attempt(store, max_tries=2) == 1
+    assert said not in caplog.text
     assert attempt(store, max_tries=3) == 2
+    assert said in caplog.text
     assert attempt(store, max_tries=3) == 2
 
 
@@ -104,8 +110,9 @@ def test_one_look_does_not_judge_the_document_of_an_earlier_try(
 
 
 def test_a_document_that_stays_out_of_sight_is_generated_anew(
-    clarus_default: Sandbox, store: Store, clock: SimpleNamespace
+    clarus_default: Sandbox, store: Store, clock: SimpleNamespace, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     clarus_default.add_report(Report(7, replica_lag=math.inf))
     assert attempt(store) == 1
     clock.now += 600
@@ -113,6 +120,7 @@ def test_a_document_that_stays_out_of_sight_is_generated_anew(
     assert attempt(store) == 2
     assert clock.now - began == pytest.approx(MISSING_GRACE, abs=REFUSED_PAUSE)
     assert clock.now - began > MISSING_GRACE
+    assert re.findall(r"out of sight; next look in (\d+) s", caplog.text) == [*"1248", *["15"] * 8]
 
 
 def test_the_time_in_which_a_look_was_refused_does_not_count(
@@ -309,6 +317,13 @@ def test_a_task_cleared_while_it_ran_generates_anew_and_says_so(
     with caplog.at_level(logging.INFO):
         assert attempt(store, max_tries=max_tries, try_number=2) == 2
     assert "cleared after it had queued document 1: generating anew" in caplog.text
+
+
+def test_where_nothing_is_kept_nothing_is_forgotten_and_nothing_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    durable.forget_if_cleared(context(ti=task_instance()))
+    assert not caplog.records
 
 
 def test_what_was_made_since_is_listed_without_the_inferred_filter(monkeypatch: pytest.MonkeyPatch) -> None:

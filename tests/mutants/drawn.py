@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import random
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,8 +12,6 @@ from tests.mutants.mutant import PACKAGE, ROOT
 from tests.mutants.run import AT_ONCE, Outcome, copied, run
 from tests.mutants.subjects import ROOMS, Room
 
-#: Seconds that a room's tests take without a change, at most.
-LONGEST = 1200
 MARKS = "not long"
 #: It notices any change of the table, right or wrong.
 LEFT_OUT = ["--deselect", "tests/unit/policy/test_policy.py::test_the_page_shows_the_table"]
@@ -41,11 +38,13 @@ def main(number: int, seed: int, subject: str | None) -> int:
     some = [(room, change) for room, change in drawn(number, seed) if subject in (None, room.subject)]
     with copied() as copy, ThreadPoolExecutor(AT_ONCE) as processes:
         rooms = list(dict.fromkeys(room for room, _ in some))
-        seconds = dict(
-            zip(rooms, processes.map(lambda room: _seconds_without(copy, room), rooms), strict=True)
-        )
+        for room, outcome in zip(
+            rooms, processes.map(lambda room: _outcome(copy, room, None), rooms), strict=True
+        ):
+            if outcome != Outcome():
+                raise SystemExit(f"{room.tests}: without a change, too: {outcome}")
         print("\n| file | change | noticed by |\n|---|---|---|", flush=True)
-        outcomes = list(processes.map(lambda one: _noticed(copy, one[0], one[1], seconds[one[0]]), some))
+        outcomes = list(processes.map(lambda one: _noticed(copy, *one), some))
     print(
         "\n| subject | made | noticed | hang | cannot be imported | not noticed |\n|---|---|---|---|---|---|"
     )
@@ -57,15 +56,8 @@ def main(number: int, seed: int, subject: str | None) -> int:
     return 0
 
 
-def _seconds_without(copy: Path, room: Room) -> float:
-    began = time.monotonic()
-    if (outcome := _outcome(copy, room, None, LONGEST)) != Outcome():
-        raise SystemExit(f"Without a change, too: {outcome}")
-    return time.monotonic() - began
-
-
-def _noticed(copy: Path, room: Room, change: Change, seconds: float) -> Outcome:
-    outcome = _outcome(copy, room, change, 60 + 3 * seconds)
+def _noticed(copy: Path, room: Room, change: Change) -> Outcome:
+    outcome = _outcome(copy, room, change)
     how = "hangs" if outcome.hangs else "cannot be imported" if outcome.cannot_begin else "**no test**"
     text, replacement = (" ".join(part.split()) for part in (change.text, change.replacement))
     by = (outcome.failed or how).removeprefix("tests/")
@@ -73,11 +65,11 @@ def _noticed(copy: Path, room: Room, change: Change, seconds: float) -> Outcome:
     return outcome
 
 
-def _outcome(copy: Path, room: Room, change: Change | None, seconds: float) -> Outcome:
+def _outcome(copy: Path, room: Room, change: Change | None) -> Outcome:
     """Return what the tests say; one that does not fail twice has failed by chance, and is left out."""
     tests = [*LEFT_OUT, *(f"tests/{one}" for one in room.tests)]
-    while (outcome := run(copy, change, tests, seconds, MARKS)).failed:
-        if run(copy, change, [outcome.failed], seconds, MARKS).failed:
+    while (outcome := run(copy, change, tests, MARKS)).failed:
+        if run(copy, change, [outcome.failed], MARKS).failed:
             break
         tests += ["--deselect", outcome.failed]
     return outcome

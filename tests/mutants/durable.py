@@ -11,7 +11,7 @@ MUTANTS = (
         "durable.py",
         'kept if kept.get("max_tries") == self._max_tries else {}',
         "kept",
-        "integration/test_durable.py::test_a_cleared_task_generates_anew",
+        "integration/test_durable.py::test_a_cleared_task_generates_anew_and_says_so",
     ),
     Mutant(
         "a retry adopts the document of another request",

@@ -20,10 +20,10 @@ from typing import Any, Protocol
 from tests.mutants import MUTANTS
 from tests.mutants.mutant import PACKAGE, ROOT, Mutant
 
-#: Seconds that the test of one mutant may take: that it hangs tells nobody what is wrong.
+#: Seconds that one test may take: that it hangs tells nobody what is wrong.
 LONGEST = 120
-#: Seconds more, after which a process is ended that does not end by itself.
-GRACE = 10
+#: Seconds after which a process is ended that does not end by itself.
+FAR = 3600
 AT_ONCE = 2
 #: What takes long to import, and is not broken.
 IMPORTED_ONCE = ["pytest", "hypothesis", "requests", "graphql", "airflow.providers.common.compat.sdk"]
@@ -48,11 +48,14 @@ class Outcome:
 
 
 class Noticing:
-    """A plugin of pytest that keeps the name of the test that fails."""
+    """A plugin of pytest that keeps the name of the test that fails, and ends one that hangs."""
 
     def __init__(self) -> None:
         self.failed: str | None = None
         self.took_too_long = False
+
+    def pytest_runtest_logstart(self) -> None:
+        signal.alarm(LONGEST)
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         if report.failed and not self.took_too_long:
@@ -74,7 +77,7 @@ def copied() -> Iterator[Path]:
         yield Path(folder)
 
 
-def run(copy: Path, fault: Fault | None, tests: Sequence[str], seconds: float, marks: str = "") -> Outcome:
+def run(copy: Path, fault: Fault | None, tests: Sequence[str], marks: str = "") -> Outcome:
     """Run tests up to the first that fails, in a process and a copy of their own.
 
     :param tests: what pytest is given
@@ -84,11 +87,11 @@ def run(copy: Path, fault: Fault | None, tests: Sequence[str], seconds: float, m
     receiving, sending = context.Pipe(duplex=False)
     with tempfile.TemporaryDirectory(prefix="clarus-mutant-") as own:
         shutil.copytree(copy, own, dirs_exist_ok=True)
-        process = context.Process(target=_run, args=(sending, own, fault, tests, seconds, marks))
+        process = context.Process(target=_run, args=(sending, own, fault, tests, marks))
         process.start()
         sending.close()
         try:
-            return Outcome(**receiving.recv()) if receiving.poll(seconds + GRACE) else Outcome(hangs=True)
+            return Outcome(**receiving.recv()) if receiving.poll(FAR) else Outcome(hangs=True)
         except EOFError:
             return Outcome(cannot_begin=True)
         finally:
@@ -99,9 +102,8 @@ def run(copy: Path, fault: Fault | None, tests: Sequence[str], seconds: float, m
             process.join()
 
 
-def _run(
-    told: Connection, place: str, fault: Fault | None, tests: Sequence[str], seconds: float, marks: str
-) -> None:
+def _run(told: Connection, place: str, fault: Fault | None, tests: Sequence[str], marks: str) -> None:
+    import hypothesis
     import pytest
 
     os.setsid()
@@ -118,10 +120,16 @@ def _run(
     with open(os.devnull, "w") as output:
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.alarm(LONGEST)
+    # As the others, but that no smaller example is looked for: that takes minutes.
+    phases = [hypothesis.Phase.explicit, hypothesis.Phase.generate]
+    hypothesis.settings.register_profile(
+        "unshrunk", database=None, deadline=None, max_examples=4, phases=phases
+    )
     options = ["-x", "-q", "-m", marks, "-W", "ignore", "-p", "no:cacheprovider"]
+    options += ["--hypothesis-profile", "unshrunk"]
     status = pytest.main([*options, *tests], plugins=[noticing])
-    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.alarm(0)
     # Made by conftest.py, and removed at an exit that never comes.
     shutil.rmtree(os.environ["AIRFLOW_HOME"], ignore_errors=True)
     if noticing.took_too_long:
@@ -138,7 +146,7 @@ def main(words: Sequence[str]) -> int:
         mutant.broken((ROOT / PACKAGE / mutant.file).read_text())
     with copied() as copy, ThreadPoolExecutor(AT_ONCE) as processes:
         every = sorted({mutant.test for mutant in mutants})
-        if (without := run(copy, None, every, 10 * LONGEST)) != Outcome():
+        if (without := run(copy, None, every)) != Outcome():
             print("Without a mutant, too:", without)
             return 1
         print("| mutant | in | noticed by |\n|---|---|---|")
@@ -146,7 +154,7 @@ def main(words: Sequence[str]) -> int:
             _told(mutant, outcome)
             for mutant, outcome in zip(
                 mutants,
-                processes.map(lambda mutant: run(copy, mutant, [mutant.test], LONGEST), mutants),
+                processes.map(lambda mutant: run(copy, mutant, [mutant.test]), mutants),
                 strict=True,
             )
         )

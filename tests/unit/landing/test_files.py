@@ -4,6 +4,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,14 @@ def test_a_file_is_on_the_disk_before_it_has_its_name(
     assert done == ["fsync", "link" if if_absent else "replace"]
     assert (tmp_path / "report.csv").read_bytes() == b"sku,quantity\n"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("finish", [FileWriter.commit, FileWriter.discard])
+def test_a_file_that_is_done_with_is_closed(tmp_path: Path, finish: Callable[[FileWriter], None]) -> None:
+    writer = FileWriter(str(tmp_path / "report.csv"))
+    finish(writer)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(writer._file)
 
 
 def test_where_each_lock_is_said_to_be_held_a_file_lands_without_one(

@@ -214,12 +214,28 @@ def test_however_old_a_number_is_two_rounds_more_are_read_before_it_is_settled()
     assert lows == [10, 10, 12, 12]
 
 
+def test_a_number_is_settled_once_its_round_is_as_old_as_the_grace() -> None:
+    ledger = Ledger.starting(10, [])
+    ledger.take(available(12))
+    lows = []
+    for now in (0, GRACE / 2, GRACE):
+        ledger.end_round(now)
+        lows.append(ledger.low)
+    assert lows == [10, 10, 12]
+
+
 def test_one_that_finishes_last_is_asked_for_by_its_number() -> None:
     ledger = Ledger.starting(10, [3])
     rounds(ledger, processing(3, 11), available(12, 13))
     assert (ledger.low, ledger.pending, ledger.done) == (13, {3, 11}, set())
     assert ledger.take(available(3, 11, 12)) == available(3, 11)
     assert ledger.take(available(3, 11, 12)) == []
+
+
+def test_the_highest_of_those_settled_may_be_the_one_that_is_not() -> None:
+    ledger = Ledger.starting(10, [10])
+    assert ledger.take(available(10)) == available(10)
+    assert not ledger.pending
 
 
 def test_one_that_is_gone_is_given_up_and_one_that_is_back_is_not() -> None:
