@@ -43,6 +43,7 @@ def destination_path(destination: str, file_name: str | None, document_id: int) 
         raise ClarusInputError(f"destination {destination!r} has no absolute path: write file:///folder/name")
     if scheme != "file" and not bucket:
         raise ClarusInputError(f"destination {destination!r} names no bucket or container")
+    _check_key(destination, scheme, key)
     if scheme != "file":
         _check_object(destination, scheme, authority, key)
     if not any(map(_shows, key.rpartition("/")[2])) and not destination.endswith("/"):
@@ -59,6 +60,33 @@ def destination_path(destination: str, file_name: str | None, document_id: int) 
     return destination
 
 
+def _check_key(destination: str, scheme: str, key: str) -> None:
+    """Refuse what would land elsewhere than it says.
+
+    :raises ClarusInputError: with what is wrong
+    """
+    if {".", ".."} & set(key.split("/")):
+        raise ClarusInputError(
+            f"destination {destination!r} has . or .. in it, which object storage does not resolve, and which"
+            " leads to another folder than the one that is named: write the place itself"
+        )
+    if "::" in key:
+        raise ClarusInputError(
+            f"destination {destination!r} has :: in it, at which the libraries cut it off: leave it out"
+        )
+    if scheme == "file" and key.startswith("/"):
+        raise ClarusInputError(
+            f"destination {destination!r} begins with an empty folder, as a template makes it of a value that"
+            f" is empty or ends in /, and would land in the worker's current one: write file:///{key.lstrip('/')}"
+        )
+    if scheme == "file" and _EMPTY_QUERY.match(key):
+        raise ClarusInputError(
+            f"destination {destination!r} has a ? or # with nothing behind it, which is cut off: leave it out"
+        )
+
+
+#: As the libraries read it, for they take a path for a URL.
+_EMPTY_QUERY = re.compile(r"[^?#]*\?(#|$)|[^#]*#$")
 #: What tells that somebody took the address of a storage's server for the name of a bucket.
 _SERVERS = (
     "amazonaws.com",
@@ -100,11 +128,6 @@ def _check_object(destination: str, scheme: str, authority: str, key: str) -> No
         raise ClarusInputError(
             f"destination {destination!r} has a query or a fragment, which would name a version of an object"
             f" and not its place: write {right}"
-        )
-    if {".", ".."} & set(key.split("/")):
-        raise ClarusInputError(
-            f"destination {destination!r} has . or .. in it, which object storage does not resolve:"
-            " write the key itself"
         )
     if scheme in _AZURE and ("\\" in key or any(part.endswith(".") for part in key.split("/"))):
         raise ClarusInputError(

@@ -66,5 +66,5 @@ def _without_connection(uri: str) -> str:
     scheme, separator, rest = uri.partition("://")
     authority, slash, path = rest.partition("/")
     shown = f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"
-    # An asset's name and URI are ASCII.
-    return "".join(letter if letter.isascii() else quote(letter) for letter in shown)
+    # An asset's name and URI are ASCII, and a file's name may have what begins a URI's query.
+    return "".join(letter if letter.isascii() and letter not in "?#" else quote(letter) for letter in shown)

@@ -445,3 +445,14 @@ def test_a_conflict_is_an_object_only_if_one_is_there(
         with pytest.raises(error):
             Destination(store, folder).land(lambda: origin.url, options=ObjectOptions(if_absent=True))
     assert destination.shown() == ({"report.csv": OLD} if is_there else {})
+
+
+def test_an_empty_part_of_a_key_is_kept_or_is_one_slash_as_the_page_says(destination: Destination) -> None:
+    folder = Destination(destination.store, f"{destination.folder}//a")
+    with Origin(b"sku") as origin:
+        folder.land(lambda: origin.url)
+    fs = folder.path.fs
+    (found,) = fs.find(destination.path.parent.path)
+    is_kept = destination.store.name in ("moto", "azurite")
+    assert found.endswith("//a/report.csv") == is_kept
+    assert fs.cat(found) == b"sku"

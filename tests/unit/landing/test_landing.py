@@ -6,6 +6,7 @@ import unicodedata
 from types import SimpleNamespace
 
 import pytest
+from airflow.providers.common.compat.sdk import ObjectStoragePath
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -81,7 +82,9 @@ def test_no_name_leaves_its_folder(name: str) -> None:
         ("abfs://wasb@container/a/", "abfs://wasb@container/a/stock.csv"),
         ("file:///data/", "file:///data/stock.csv"),
         ("file://local@/data/b", "file://local@/data/b"),
-        ("file:///data/why?#1", "file:///data/why?#1"),
+        ("file:///data/why?1#2", "file:///data/why?1#2"),
+        ("file:///data/a?b#c", "file:///data/a?b#c"),
+        ("file:///data/...//b:c", "file:///data/...//b:c"),
         ("s3://aws@bucket//a b+c%20", "s3://aws@bucket//a b+c%20"),
         ("s3://aws@my.bucket/a./b\\c", "s3://aws@my.bucket/a./b\\c"),
         ("s3://aws@bucket/" + "ä" * 512, "s3://aws@bucket/" + "ä" * 512),
@@ -108,6 +111,15 @@ def test_a_folder_gets_the_documents_name(destination: str, path: str) -> None:
         ("s3://aws@bucket/ ", "no object"),
         ("file:///data/  ", "no object"),
         ("s3://aws@bucket/a/   ", "no object"),
+        ("file:////acme/", "write file:///acme/$"),
+        ("file:////data/x.csv", "write file:///data/x.csv$"),
+        ("file:///data/reports/../../etc/cron.d/", r"has \. or \.\. in it"),
+        ("file:///data/./x.csv", r"has \. or \.\. in it"),
+        ("file:///data/why?#1", "nothing behind it"),
+        ("file:///data/why?", "nothing behind it"),
+        ("file:///data/why#", "nothing behind it"),
+        ("file:///data/a::b", "has :: in it"),
+        ("s3://aws@bucket/2024-01-15T06::00/", "has :: in it"),
         ("s3://bucket/a/../b", r"has \. or \.\. in it"),
         ("abfs://wasb@container/./b", r"has \. or \.\. in it"),
         (
@@ -130,6 +142,15 @@ def test_a_folder_gets_the_documents_name(destination: str, path: str) -> None:
 def test_another_destination_is_refused(destination: str, message: str) -> None:
     with pytest.raises(ClarusInputError, match=message):
         destination_path(destination, "stock.csv", 5)
+
+
+@given(st.text("/.?#:%~\\\\*[]{}$ab é", min_size=1, max_size=12))
+def test_a_file_lands_where_its_destination_says(key: str) -> None:
+    try:
+        destination = destination_path(f"file:///{key}", "stock.csv", 5)
+    except ClarusInputError:
+        return
+    assert ObjectStoragePath(destination).path == destination.removeprefix("file://")
 
 
 @pytest.mark.parametrize(

@@ -23,13 +23,22 @@ def test_an_asset_and_an_alias_learn_what_landed() -> None:
     add_to_outlets({"outlet_events": events}, [asset, alias, SimpleNamespace(uri="x")], FACTS)  # type: ignore
     assert events[asset].extra == FACTS
     assert len(events) == 2
-    told = events[alias]
+    assert told_of(events[alias]) == ("s3://bucket/s%C3%BC%C3%9F/x.csv", FACTS)
+
+
+def told_of(told: Any) -> tuple[str, dict[str, Any]]:
+    """Return the one asset that an alias' event is of, and what it is told."""
     (event,) = getattr(told, "asset_alias_events", None) or told.dataset_alias_events
     if isinstance(event, dict):
-        uri, extra = event["dest_dataset_uri"], event["extra"]
-    else:
-        uri, extra = event.dest_asset_key.uri, event.extra
-    assert (uri, extra) == ("s3://bucket/s%C3%BC%C3%9F/x.csv", FACTS)
+        return event["dest_dataset_uri"], event["extra"]
+    return event.dest_asset_key.uri, event.extra
+
+
+def test_an_asset_is_called_by_the_whole_name_of_its_file() -> None:
+    events: Any = OutletEventAccessors()
+    facts = {"uri": "file:///data/Report #7?a=b.csv"}
+    add_to_outlets({"outlet_events": events}, [AssetAlias("stock")], facts)  # type: ignore[typeddict-item]
+    assert told_of(events[AssetAlias("stock")]) == ("file:///data/Report %237%3Fa=b.csv", facts)
 
 
 @pytest.mark.skipif(not hasattr(Asset, "ref"), reason="Airflow 2 has no references to assets")
