@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from hashlib import sha256
 from os.path import splitext
 
 from airflow_provider_clarus.exceptions import ClarusInputError
@@ -139,6 +140,9 @@ def _check_object(destination: str, scheme: str, authority: str, key: str) -> No
 def safe_file_name(file_name: str | None, document_id: int, longest: int = MAX_NAME) -> str:
     """Make a name from a server fit to be the last part of any path; ``document-<id>`` if nothing is left.
 
+    One that is too long is cut, and told from others that begin alike by a digest of the whole: as with a
+    whole name, the same name is the same place in every run, and another name is another.
+
     :param longest: bytes
     """
     name = unicodedata.normalize("NFC", file_name or "")
@@ -148,6 +152,7 @@ def safe_file_name(file_name: str | None, document_id: int, longest: int = MAX_N
         stem, extension = splitext(name)
         if len(extension.encode()) > MAX_EXTENSION:
             stem, extension = name, ""
+        extension = f"-{sha256(name.encode()).hexdigest()[:8]}{extension}"
         room = longest - len(extension.encode())
         name = stem.encode()[:room].decode(errors="ignore").rstrip(" .") + extension
     return name if name.strip("_") else f"document-{document_id}"
