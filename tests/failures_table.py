@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from airflow_provider_clarus.policy.answers import TABLE, Call, Row
-from airflow_provider_clarus.policy.patience import MISSING_GRACE, Patience, patience_for
+from airflow_provider_clarus.policy.patience import MISSING_GRACE, TOKEN_PAUSE, Patience, patience_for
 
 PAGE = Path(__file__).parent.parent / "docs" / "failures-table.md"
 
@@ -17,8 +17,9 @@ Made from `airflow_provider_clarus/policy/` by `python -m tests.failures_table`;
 The first row that fits an answer is the one. *Later* is never final: a wait goes on until its own deadline,
 and a call is retried. A refusal of a read is final when the same question was refused so many times in a row,
 over so many seconds, and nothing was answered in between; "not now" in between begins the count anew. Of what
-is not asked twice, one answer decides. A token is asked for on behalf of one of
-these calls, and judged as such.
+is not asked twice, one answer decides. A token is asked for on behalf of one of these calls, and judged as
+such; a token endpoint's refusal is an answer when it was given twice, {TOKEN_PAUSE:.0f} s
+apart.
 
 What becomes of a task follows from the class of its error: Airflow retries it, as often as its `retries` say,
 or fails it at once. With a `ClarusRetryPolicy` (see [its page](retry-policy.md)) it retries after what

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 
 from airflow_provider_clarus.http import limit
 
@@ -24,18 +25,21 @@ class Patience:
     def __init__(self, seconds: float) -> None:
         #: Of the wall clock, which all processes share.
         self.began = time.time()
-        self._seconds = seconds
-        self._end = time.monotonic() + seconds + GRACE
+        self._start = time.monotonic()
+        self._end = self._start + seconds + GRACE
 
-    def wait(self, acquired: Callable[[float], bool]) -> None:
-        """Wait for a lock.
+    def wait(self, done: Callable[[float], bool]) -> None:
+        """Wait for a lock, or for what another thread does.
 
-        :param acquired: tries for so many seconds, and tells whether it is held now
+        :param done: tries for so many seconds, and tells whether that is so now
         :raises ImpatientError: when it is not
         """
-        while not acquired(max(0.0, min(self._left, _STEP))):
-            if self._left <= 0:
-                raise ImpatientError(f"another has asked for {self._seconds:g} s, without an answer")
+        bound = limit.current()
+        with bound.aside() if bound else nullcontext():
+            while not done(max(0.0, min(self._left, _STEP))):
+                if self._left <= 0:
+                    waited = time.monotonic() - self._start
+                    raise ImpatientError(f"whoever asks for it has had no answer within {waited:.1f} s")
 
     @property
     def _left(self) -> float:

@@ -6,17 +6,19 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
-from airflow_provider_clarus.auth._failures import Failure
+from airflow_provider_clarus.auth._exchange import Exchange
+from airflow_provider_clarus.auth._failures import Failure, surely, this_thread
 from airflow_provider_clarus.auth._patience import ImpatientError, Patience
 from airflow_provider_clarus.auth._token_store import TokenSlot, open_slot, remove_old_slots
 from airflow_provider_clarus.auth.token_request import request_token
 from airflow_provider_clarus.connection.connection import ClarusConnection
 from airflow_provider_clarus.exceptions import ClarusAuthError, ClarusError, ClarusTransientError
-from airflow_provider_clarus.http import limit
+from airflow_provider_clarus.policy import patience as policy
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +44,7 @@ class TokenSource:
     """The tokens of one connection, shared by its threads, and by the processes of this machine.
 
     Whoever asks waits for those who ask already, for as long as a request may take, and shares the outcome: a
-    token, or the error.
+    token, or the error. The request itself goes on when whoever has asked for it waits no longer.
 
     :param on_secret: is told each secret that arrives, so that it can be masked in logs
     :param on_refresh_token: is told each new refresh token, so that it can be stored: the one before is
@@ -61,6 +63,7 @@ class TokenSource:
         self._lock = threading.Lock()
         self._token: Token = {}
         self._failure: Failure | None = None
+        self._exchange: Exchange[AccessToken] | None = None
 
     def get(self) -> AccessToken:
         """Return an access token that is still good as far as anyone here knows.
@@ -80,27 +83,40 @@ class TokenSource:
     def _current(self, refused: str | None) -> AccessToken:
         if self._connection.grant_type == "access_token":
             return self._fixed(refused)
-        patience = Patience(self._connection.timeout)
+        patience = self._patience()
         try:
-            with self._alone(patience):
-                if _is_good(self._token, refused):
-                    return AccessToken(self._token["access_token"], is_new=False)
-                return self._shared(refused, patience)
+            while True:
+                with self._lock:
+                    if _is_good(self._token, refused):
+                        return AccessToken(self._token["access_token"], is_new=False)
+                    exchange, is_ours = self._exchange, False
+                    if exchange is None or exchange.is_over:
+                        exchange, is_ours = self._begun(refused), True
+                token = exchange.outcome(patience)
+                if is_ours:
+                    return token
         except ImpatientError as error:
-            raise ClarusTransientError(
-                f"Could not get a token from {self._connection.token_url}: {error}.", may_have_acted=False
-            ) from None
+            raise self._not_got(error) from None
 
-    @contextmanager
-    def _alone(self, patience: Patience) -> Iterator[None]:
-        patience.wait(lambda seconds: self._lock.acquire(timeout=seconds))
+    def _begun(self, refused: str | None) -> Exchange[AccessToken]:
+        get = partial(self._shared, refused, this_thread())
         try:
-            yield
-        finally:
-            self._lock.release()
+            self._exchange = Exchange(get, waits_at_the_end=self._connection.grant_type == "refresh_token")
+        except RuntimeError as error:
+            # No thread is to be had.
+            raise self._not_got(error) from error
+        return self._exchange
 
-    def _shared(self, refused: str | None, patience: Patience) -> AccessToken:
+    def _patience(self) -> Patience:
+        return Patience(self._connection.timeout + policy.TOKEN_PAUSE)
+
+    def _not_got(self, error: Exception) -> ClarusError:
+        doing = f"get a token from {self._connection.token_url}"
+        return ClarusTransientError(f"Could not {doing}: {error}.", may_have_acted=False)
+
+    def _shared(self, refused: str | None, asker: str) -> AccessToken:
         """Return the token that another process has got, or else get one and leave it for the others."""
+        patience = self._patience()
         token, refresh_token = self._token, self._connection.refresh_token
         with ExitStack() as held:
             slots: dict[str, TokenSlot | None] = {}
@@ -116,30 +132,32 @@ class TokenSource:
                     return AccessToken(token["access_token"], is_new=False)
                 if self._on_refresh_token:
                     refresh_token = token.get("refresh_token", refresh_token)
-            for failure in filter(None, failures):
-                failure.share(patience.began)
+            known = [failure for failure in failures if failure]
+            for failure in known:
+                failure.share(patience.began, asker)
             used = str(token.get("refresh_token") or refresh_token)
+            # Asked for once more, in any form: perhaps the server takes another now.
+            forms = iter([token.get("token_auth")])
             try:
-                self._token = token = self._announced(self._fetch(used, token.get("token_auth")))
+                token = surely(lambda: self._fetch(used, next(forms, None)), known)
             except ClarusError as error:
-                self._leave(error, slots.values())
+                self._leave(error, slots.values(), asker)
                 raise
             self._failure = None
             new = str(token.get("refresh_token", used))
             if self._on_refresh_token and new not in slots:
                 slots[new] = self._slot(held, new, patience)
             written = [slot.write(token) for slot in slots.values() if slot]
+        # When it is safe: whoever is told may be gone.
+        self._token = self._announced(token)
         if new != used:
             self._keep(new, any(written))
         remove_old_slots()
         return AccessToken(token["access_token"], is_new=True)
 
-    def _leave(self, error: ClarusError, slots: Iterable[TokenSlot | None]) -> None:
-        """Let the others know of an error, unless it came of how little time this caller had."""
-        bound = limit.current()
-        if bound and not bound.left:
-            return
-        self._failure = Failure.of(error)
+    def _leave(self, error: ClarusError, slots: Iterable[TokenSlot | None], asker: str) -> None:
+        """Let the others know of an error."""
+        self._failure = Failure.of(error, asker)
         if isinstance(error, ClarusAuthError):
             # Perhaps the server takes another form now.
             self._token.pop("token_auth", None)

@@ -90,6 +90,9 @@ class ClarusHook(BaseHook):
         loop = asyncio.get_running_loop()
 
         def mask_from_thread(secret: str) -> None:
+            if loop.is_closed():
+                # A token has arrived at the process's end, when nothing is left that could log it.
+                return
             asyncio.run_coroutine_threadsafe(amask_secret(secret), loop)
 
         return _client(clarus_conn_id, settings, mask_from_thread, attempts=1)

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 _of_thread = threading.local()
@@ -23,6 +24,8 @@ class Limit:
         self._is_cut = False
         self._stop: Callable[[], None] | None = None
         self._around: Limit | None = None
+        self._aside = 0.0
+        self._aside_since: float | None = None
 
     def __enter__(self) -> Limit:
         self._around = current()
@@ -38,6 +41,25 @@ class Limit:
     def left(self) -> float:
         """Seconds, none once it was cut."""
         return 0.0 if self._is_cut else max(0.0, self._end - time.monotonic())
+
+    @property
+    def spent_aside(self) -> float:
+        """Seconds that were spent :meth:`aside`, until now."""
+        with self._lock:
+            since = self._aside_since
+            return self._aside + (0.0 if since is None else time.monotonic() - since)
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Take note of the time inside as one in which nothing is asked: others are asking, for all."""
+        with self._lock:
+            since = self._aside_since = time.monotonic()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._aside += time.monotonic() - since
+                self._aside_since = None
 
     def cut(self) -> None:
         """End the request under way, if any, and refuse those that would follow."""

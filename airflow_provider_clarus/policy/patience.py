@@ -16,7 +16,7 @@ each document asked for alone::
 Rules. One answer proves nothing about a read: a refusal is final when it stays, in a row and after the last
 success (:data:`PATIENCE`). What says only "not now" is never final, however often it is said: deadlines end
 a wait, outages do not. A writing call is not asked twice, so there one answer decides, if Clarus itself has
-given it. Nothing here has a network or a clock.
+given it; the token for it is asked for twice (:data:`TOKEN_PAUSE`). Nothing here has a network or a clock.
 """
 
 from __future__ import annotations
@@ -65,6 +65,10 @@ PATIENCE = {
 }
 #: Of what is not asked twice, and of what no server was asked about.
 AT_ONCE = Patience(1, 0.0)
+#: Seconds after which a token that was refused is asked for once more, and only then counts as refused: what
+#: it is for may not be asked twice, but asking for it is as safe as a read. Not for as long as one is asked,
+#: since a person who has mistyped a secret waits for the answer.
+TOKEN_PAUSE = 5.0
 #: Seconds for which a document may stay out of sight before it counts as gone. Reads come from a replica
 #: (API page "GraphQL"), which has not seen a document that was queued a moment ago.
 MISSING_GRACE = 120.0

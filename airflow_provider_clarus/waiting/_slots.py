@@ -54,9 +54,16 @@ class Request:
         if not (self.is_cut and self.is_wanted):
             return error
         return ClarusTransientError(
-            f"Could not read from tenant {self.tenant.name!r}: no answer within {now - self.started:.0f} s, "
+            f"Could not read from tenant {self.tenant.name!r}: no answer within {self.took(now):.0f} s, "
             "and other tenants waited."
         )
+
+    def took(self, now: float) -> float:
+        """Return for how many seconds it has kept others waiting.
+
+        Until there is a token, it keeps nobody: all of a connection need the same one, and it is on its way.
+        """
+        return now - self.started - self.limit.spent_aside
 
     @property
     def is_wanted(self) -> bool:
@@ -99,7 +106,7 @@ class Slots:
     def over(self, request: Request, now: float, *, answered: bool) -> None:
         """Take note of the end of a request."""
         self.running.discard(request)
-        took = now - request.started
+        took = request.took(now)
         if answered:
             self._latency = took if self._latency is None else 0.8 * self._latency + 0.2 * took
         if took < request.patience:
@@ -128,11 +135,12 @@ class Slots:
             # Until anything was answered, nobody knows how long that takes: one is let wait for it.
             running = running[1:]
         others = [one for one in running if one.tenant is not tenant]
+        left = {one: one.patience - one.took(now) for one in others}
         for request in others:
-            if request.started + request.patience <= now:
+            if left[request] <= 0:
                 request.cut()
                 return now + LEAST_PATIENCE
-        return min((one.started + one.patience for one in others), default=now + LEAST_PATIENCE)
+        return now + min(left.values(), default=LEAST_PATIENCE)
 
 
 def requests_at_once() -> int:

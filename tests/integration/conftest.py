@@ -60,6 +60,12 @@ def _short_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settle, "SHORTEST_INTERVAL", 0.05)
 
 
+@pytest.fixture(autouse=True)
+def _short_doubts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a token that is refused be asked for again after less than the real five seconds."""
+    monkeypatch.setattr(patience, "TOKEN_PAUSE", 0.3)
+
+
 @pytest.fixture
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the shared poller of the triggers look at once."""

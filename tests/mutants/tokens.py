@@ -51,9 +51,30 @@ MUTANTS = (
     Mutant(
         "a failed token request is not shared",
         "auth/tokens.py",
-        "                failure.share(patience.began)",
+        "                failure.share(patience.began, asker)",
         "                pass",
-        "integration/auth/test_load.py::test_many_clients_of_a_server_that_gives_no_token_ask_as_one[500-threads]",
+        "integration/auth/test_load.py::test_many_clients_of_a_server_that_gives_no_token_ask_as_one[500-clients]",
+    ),
+    Mutant(
+        "one refusal of a token endpoint is believed",
+        "auth/_failures.py",
+        "    except ClarusPermanentError as error:\n",
+        "    except ZeroDivisionError as error:\n",
+        "unit/auth/test_failures.py::test_one_refusal_proves_nothing",
+    ),
+    Mutant(
+        "a token endpoint that has refused is asked at once by the next",
+        "auth/_failures.py",
+        "time.sleep(max((failure.pause for failure in failures), default=0.0))",
+        "pass",
+        "unit/auth/test_failures.py::test_who_comes_after_a_refusal_leaves_the_server_alone_for_a_while",
+    ),
+    Mutant(
+        "a token request ends with the wait of who has begun it",
+        "auth/_exchange.py",
+        'threading.Thread(target=context.run, args=[self._run], name="clarus-token", daemon=True).start()',
+        "context.run(self._run)",
+        "unit/auth/test_exchange.py::test_it_goes_on_when_whoever_has_begun_it_is_cut_off",
     ),
     Mutant(
         "a token endpoint's pause has no cap",

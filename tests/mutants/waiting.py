@@ -284,4 +284,11 @@ MUTANTS = (
         "others = running",
         "unit/waiting/test_slots.py::test_what_keeps_another_tenant_waiting_is_cut_off_the_oldest_first",
     ),
+    Mutant(
+        "who waits for a token is cut off for those who need the same",
+        "waiting/_slots.py",
+        "return now - self.started - self.limit.spent_aside",
+        "return now - self.started",
+        "unit/waiting/test_slots.py::test_what_waits_for_a_token_keeps_nobody_waiting",
+    ),
 )

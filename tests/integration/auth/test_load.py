@@ -165,6 +165,37 @@ def test_wrong_credentials_of_many_clients_are_two_requests(
     assert sandbox.count("token") <= 4
 
 
+@pytest.mark.parametrize("how", [threads, clients])
+def test_one_refusal_of_a_server_that_is_well_otherwise_fails_none_of_many(
+    connection: ClarusConnection, sandbox: Sandbox, how: Any
+) -> None:
+    sandbox.inject(Fault("token", status=400, body={"error": "invalid_scope"}, delay=0.2, times=1))
+    assert set(how(connection)) == {"a token"}
+    assert sandbox.count("token") == 2
+
+
+def test_who_comes_after_a_refusal_that_stayed_asks_for_itself_a_little_later(
+    connection: ClarusConnection, sandbox: Sandbox
+) -> None:
+    sandbox.inject(Fault("token", status=400, body={"error": "invalid_scope"}, times=2))
+    (refused,) = threads_of([TokenSource(connection, print)])
+    assert refused.startswith("auth: ")
+    assert sandbox.count("token") == 2
+    (next_one,) = threads_of([TokenSource(connection, print)])
+    assert next_one == "a token"
+    assert next_one.seconds > 0.2  # Of the 0.3 s for which a server that refuses is left alone.
+
+
+def test_tasks_that_come_one_after_another_with_wrong_credentials_lock_nobody_out(
+    connection: ClarusConnection, sandbox: Sandbox
+) -> None:
+    began = time.monotonic()
+    wrong = [TokenSource(replace(connection, client_secret="wrong"), print) for _ in range(5)]
+    assert all(outcome(tokens.get).startswith("auth: ") for tokens in wrong)
+    # Each time in two forms, and each time with a pause before.
+    assert sandbox.count("token") <= 2 * (1 + (time.monotonic() - began) / 0.3)
+
+
 def test_when_the_server_is_well_again_the_next_one_has_a_token_and_so_have_all(
     connection: ClarusConnection, sandbox: Sandbox
 ) -> None:
@@ -204,14 +235,15 @@ def test_only_a_client_that_is_refused_is_tried_in_another_form(
 ) -> None:
     sandbox.inject(Fault("token", status=status, body={"error": error}))
     assert outcome(TokenSource(connection, print).get).startswith("auth: ")
-    assert sandbox.count("token") == 1
+    asked = [request.headers.get("authorization", "in the body") for request in sandbox.requests]
+    assert asked == ["in the body"] * 2
 
 
-def test_a_token_of_another_type_is_refused_once(connection: ClarusConnection, sandbox: Sandbox) -> None:
+def test_a_token_of_another_type_is_refused_twice(connection: ClarusConnection, sandbox: Sandbox) -> None:
     sandbox.inject(Fault("token", status=200, body={"access_token": "x", "token_type": "mac"}))
     said = outcome(TokenSource(connection, print).get)
     assert "the token is of type 'mac', and the API takes Bearer tokens" in said
-    assert sandbox.count("token") == 1
+    assert sandbox.count("token") == 2
 
 
 @pytest.mark.parametrize(

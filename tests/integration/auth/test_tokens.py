@@ -210,12 +210,12 @@ def test_each_token_is_announced_as_a_secret(tokens: TokenSource, secrets: list[
 
 
 @pytest.mark.parametrize(("token_auth", "asked"), [("auto", 2), ("post", 1), ("basic", 1)])
-def test_wrong_credentials_are_tried_once_in_each_form(
+def test_wrong_credentials_are_tried_in_each_form_and_once_more(
     connect: Connect, sandbox: Sandbox, token_auth: str, asked: int
 ) -> None:
     with pytest.raises(ClarusAuthError, match=r"client 'clarus-client'.*401: invalid_client.*password"):
         connect(client_secret="wrong", token_auth=token_auth).get_documents([1])
-    assert [request.endpoint for request in sandbox.requests] == ["token"] * asked
+    assert [request.endpoint for request in sandbox.requests] == ["token"] * asked * 2
 
 
 @pytest.mark.parametrize(("status", "code"), [(400, "invalid_client"), (401, "access_denied")])
@@ -225,7 +225,8 @@ def test_who_the_client_is_may_be_refused_in_other_words(
     sandbox.inject(Fault("token", status=status, body={"error": code}))
     with pytest.raises(ClarusAuthError, match=f"{status}: {code}"):
         connect().get_documents([1])
-    assert sandbox.count("token") == 2
+    # In both forms, and once more.
+    assert sandbox.count("token") == 4
 
 
 @pytest.mark.parametrize(
@@ -239,11 +240,11 @@ def test_a_refusal_in_unknown_words_has_the_remedy_of_its_status(
         connect().get_documents([1])
 
 
-def test_a_grant_that_is_refused_with_400_is_as_final(connect: Connect, sandbox: Sandbox) -> None:
+def test_a_grant_that_is_refused_twice_with_400_is_as_final(connect: Connect, sandbox: Sandbox) -> None:
     sandbox.inject(Fault("token", status=400, body={"error": "invalid_scope"}))
     with pytest.raises(ClarusAuthError, match="400: invalid_scope"):
         connect(scope="no-such").get_documents([1])
-    assert sandbox.count("token") == 1
+    assert sandbox.count("token") == 2
 
 
 @pytest.mark.usefixtures("no_pauses")

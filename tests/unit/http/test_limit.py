@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import time
+
 from airflow_provider_clarus.http.limit import Limit
 
 
@@ -21,3 +23,18 @@ def test_a_cut_leaves_alone_what_has_ended() -> None:
     limit.guard(None)
     limit.cut()
     assert not stopped
+
+
+def test_what_is_spent_aside_is_known_meanwhile_and_afterwards() -> None:
+    limit = Limit(3600)
+    assert limit.spent_aside == 0
+    with limit.aside():
+        time.sleep(0.1)
+        meanwhile = limit.spent_aside
+    assert 0.1 <= meanwhile <= limit.spent_aside
+    afterwards = limit.spent_aside
+    time.sleep(0.05)
+    assert limit.spent_aside == afterwards
+    with limit.aside():
+        time.sleep(0.1)
+    assert limit.spent_aside >= afterwards + 0.1

@@ -7,6 +7,7 @@ import asyncio
 
 import pytest
 
+from airflow_provider_clarus.exceptions import ClarusTransientError
 from airflow_provider_clarus.http.limit import Limit
 from airflow_provider_clarus.waiting import _slots
 from airflow_provider_clarus.waiting._slots import (
@@ -87,6 +88,37 @@ def test_what_keeps_another_tenant_waiting_is_cut_off_the_oldest_first(tenants: 
     slots.overtake(ours, 1.6)
     assert young.is_cut
     assert not own.is_cut
+
+
+def waits_aside(request: Request, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Let a request wait for the token that all need."""
+    monkeypatch.setattr(request.limit, "_aside", seconds)
+
+
+def test_what_waits_for_a_token_keeps_nobody_waiting(
+    tenants: list[Tenant], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slots, (ours, theirs, others) = Slots(2), tenants
+    slots.over(begin(slots, ours, 0.0), 0.1, answered=True)
+    first, second = begin(slots, theirs, 0.0), begin(slots, others, 0.0)
+    waits_aside(first, monkeypatch, 8.5)
+    waits_aside(second, monkeypatch, 8.9)
+    assert slots.overtake(ours, 9.0) == pytest.approx(9.5)
+    assert not first.is_cut
+    assert slots.overtake(ours, 9.6) == pytest.approx(9.6 + LEAST_PATIENCE)
+    assert (first.is_cut, second.is_cut) == (True, False)
+    assert "no answer within 1 s" in str(first.met(ClarusTransientError("cut"), 9.6))
+
+
+def test_a_tenant_is_not_slow_for_the_token_that_it_has_waited_for(
+    tenants: list[Tenant], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slots = Slots(8)
+    request = begin(slots, tenants[0], 0.0)
+    waits_aside(request, monkeypatch, 9.0)
+    slots.over(request, 9.2, answered=True)
+    assert not slots.is_slow(tenants[0])
+    assert slots.patience(tenants[1]) == LEAST_PATIENCE
 
 
 def test_until_anything_was_answered_one_is_let_wait(tenants: list[Tenant]) -> None:
