@@ -54,17 +54,14 @@ def show_report(options: Any) -> Iterator[Rows | str]:
 @command
 def generate_report(options: Any) -> Iterator[Rows]:
     """Generate a report, wait for it, and land its file."""
-    from airflow_provider_clarus.landing.destination import check_library, fetch_connection
     from airflow_provider_clarus.landing.document import land_document
     from airflow_provider_clarus.landing.landing import Landing
-    from airflow_provider_clarus.landing.names import destination_path
     from airflow_provider_clarus.receipts import Receipts
     from airflow_provider_clarus.waiting.wait import Wait
     from airflow_provider_clarus.wanted import look_up
 
-    destination = destination_path(options.destination, None, 0)
-    check_library(destination)
-    fetch_connection(destination)
+    landing = Landing.settle(options.destination)
+    landing.check_connection()
     hook = _hook(options)
     sent = [{"name": name, "value": value} for name, value in _pairs(options.variable, "--variable")]
     is_id = options.report.strip().isdecimal()
@@ -75,7 +72,6 @@ def generate_report(options: Any) -> Iterator[Rows]:
     log.info("Report %d of tenant %r is queued as document %d", report_id, tenant, document.id)
     wait = Wait(hook, document.id, interval=options.poll_interval, timeout=options.timeout)
     document = wait.block()
-    landing = Landing.settle(options.destination)
     landed = land_document(hook, document.id, document, landing, receipts=Receipts({}), log=log)
     yield Rows([landed], options.output)
 

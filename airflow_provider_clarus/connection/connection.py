@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from airflow_provider_clarus.connection.form import EXTRA_FIELDS
 from airflow_provider_clarus.exceptions import ClarusConfigError
-from airflow_provider_clarus.variables.settle import FLAGS
+from airflow_provider_clarus.variables import settle
 from airflow_provider_clarus.variables.values import VariableFormat
 
 log = logging.getLogger(__name__)
@@ -73,6 +73,7 @@ class ClarusConnection:
         :param connection: an Airflow ``Connection``
         :param subdomain: the tenant, instead of the connection's own
         :param any_tenant: it need not name one: :meth:`for_tenant` does
+        :raises ClarusInputError: when ``subdomain`` is empty: that would silently mean another tenant
         :raises ClarusConfigError: when a field is missing or makes no sense; it says which, and what to enter
         """
         try:
@@ -93,7 +94,7 @@ class ClarusConnection:
         settings = cls(
             base_url=base_url,
             # A URI may end in a slash, which Airflow leaves where it is.
-            tenant=_text(subdomain) or _text(connection.schema).rstrip("/"),
+            tenant=settle.tenant(subdomain) or _text(connection.schema).rstrip("/"),
             client_id=_text(connection.login),
             client_secret=_text(connection.password),
             grant_type=_choice(extra, "grant_type", GrantType),
@@ -114,11 +115,12 @@ class ClarusConnection:
         return settings
 
     def for_tenant(self, subdomain: str | None) -> ClarusConnection:
-        """Return the same for another tenant; for its own, when none is given.
+        """Return the same for another tenant; for its own, when ``subdomain`` is ``None``.
 
+        :raises ClarusInputError: when it is empty
         :raises ClarusConfigError: when there is none
         """
-        settings = replace(self, tenant=_text(subdomain) or self.tenant)
+        settings = replace(self, tenant=settle.tenant(subdomain) or self.tenant)
         settings._require_tenant()
         return settings
 
@@ -245,9 +247,9 @@ def _token_auth(extra: Mapping[str, Any]) -> TokenAuth:
 
 def _flag(extra: Mapping[str, Any], name: str) -> bool:
     text = _text(extra.get(name)).lower() or "false"
-    if text not in FLAGS:
+    if text not in settle.FLAGS:
         raise ClarusConfigError(f"extra {name} is {text!r}; it can be true or false.")
-    return FLAGS[text]
+    return settle.FLAGS[text]
 
 
 def _zone(name: str) -> ZoneInfo:
@@ -261,7 +263,7 @@ def _zone(name: str) -> ZoneInfo:
 
 def _verify(value: Any) -> bool | str:
     text = _text(value) or "true"
-    return FLAGS.get(text.lower(), text)
+    return settle.FLAGS.get(text.lower(), text)
 
 
 def _proxies(value: Any) -> Mapping[str, str]:

@@ -120,7 +120,9 @@ def tenant(value: Any, name: str = "subdomain") -> str | None:
     try:
         return text(value, name)
     except ClarusInputError as error:
-        raise ClarusInputError(f"{error} Pass None to mean the connection's own tenant.") from None
+        raise ClarusInputError(
+            f"{error} Pass None to mean the connection's own tenant, or leave it out."
+        ) from None
 
 
 def positive_id(value: Any, name: str) -> int:

@@ -84,6 +84,7 @@ def misspelt(world: World) -> None:
 PROVOKED: dict[str, Callable[[World], Any]] = {
     "Airflow did not find connection 'clarus_default'": no_connection,
     "no tenant": lambda world: (world.connect(schema=""), world.generate()),
+    "subdomain is ''": lambda world: world.generate(subdomain=""),
     "no credentials": lambda world: (world.connect(password=""), world.generate()),
     "Could not get a token` … `401": wrong_secret,
     "Could not generate report 7 in tenant 'acme': Clarus answered 403": not_the_owner,

@@ -123,8 +123,36 @@ def test_generate_ends_with_one_line(clarus: Sandbox, arguments: list[str], said
     assert not clarus.documents
 
 
-def test_generate_knows_where_to_before_anything_is_sent(clarus: Sandbox) -> None:
-    assert "is not a URI" in fails("reports", "generate", "7", "--destination", "bucket/key")
+@pytest.mark.parametrize(
+    ("destination", "said"),
+    [
+        ("bucket/key", "is not a URI"),
+        ("file:///tmp", "is no file; end the destination in /"),
+        ("file:///tmp/None.csv", "None"),
+        ("s3://nowhere@bucket/stock.csv", "nowhere"),
+    ],
+)
+def test_generate_knows_where_to_before_anything_is_sent(
+    clarus: Sandbox, destination: str, said: str
+) -> None:
+    assert said in fails("reports", "generate", "7", "--destination", destination)
+    assert not clarus.requests
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["check"],
+        ["check", "--deep"],
+        ["reports", "list"],
+        ["reports", "show", "7"],
+        ["reports", "generate", "7", "--destination", "file:///nowhere/at/all/"],
+        ["reports", "create", "Mine", "--like", "7", "--field", "SKU=node.sku"],
+    ],
+)
+def test_an_empty_tenant_is_not_the_connections_own(clarus: Sandbox, command: list[str]) -> None:
+    """Such as of ``--subdomain "$TENANT"`` where that is not set."""
+    assert "subdomain is ''" in fails(*command, "--subdomain", "")
     assert not clarus.requests
 
 

@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, BaseHook
 from airflow_provider_clarus.api.client import ClarusClient
 from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.api.status import DocumentStatus
-from airflow_provider_clarus.exceptions import ClarusTransientError
+from airflow_provider_clarus.exceptions import ClarusInputError, ClarusTransientError
 from airflow_provider_clarus.hooks import connections
 from airflow_provider_clarus.hooks.clarus import ClarusHook
 from airflow_provider_clarus.sandbox.faults import Fault
@@ -41,6 +41,17 @@ def test_a_subdomain_is_the_tenant_instead_of_the_connections(monkeypatch: pytes
         ClarusHook(subdomain="globex").generate_report(7)
         assert [document.tenant for document in sandbox.documents.values()] == ["acme", "globex"]
         assert sandbox.count("token") == 1
+
+
+@pytest.mark.parametrize("subdomain", ["", " ", "None"])
+def test_an_empty_subdomain_is_not_the_connections_tenant(clarus_default: Sandbox, subdomain: str) -> None:
+    with pytest.raises(ClarusInputError, match=r"subdomain is .*Pass None to mean the connection's own"):
+        ClarusHook(subdomain=subdomain).get_document(1)
+    with pytest.raises(ClarusInputError, match=r"subdomain is "):
+        asyncio.run(ClarusHook.aopen("clarus_default", subdomain))
+    with pytest.raises(ClarusInputError, match=r"subdomain is "):
+        ClarusHook().client.for_tenant(subdomain)
+    assert not clarus_default.requests
 
 
 def test_making_a_hook_asks_for_nothing() -> None:
