@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from airflow.exceptions import AirflowRescheduleException
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
 from airflow_provider_clarus import log_fields
@@ -159,6 +160,9 @@ class Stoppable:
                 raise
             except ClarusError as error:
                 work.name(error)
+                raise
+            except AirflowRescheduleException:
+                # A sensor looks again later: nothing has failed.
                 raise
             except Exception:
                 # A storage's own error knows nothing of Clarus.

@@ -154,11 +154,14 @@ def test_the_trigger_goes_on_with_this_wait(clarus_default: Sandbox) -> None:
     assert clarus_default.count("graphql") == 1
 
 
-def test_it_reschedules_until_it_is_there(clarus_default: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_reschedules_until_it_is_there(
+    clarus_default: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     document_id = queued(clarus_default, seconds=math.inf)
     arguments = {"mode": "reschedule", "poke_interval": 60, "deferrable": False}
     with pytest.raises(AirflowRescheduleException):
         sensor(document_id, **arguments).execute(first_run(None, monkeypatch))
+    assert "What failed" not in caplog.text
     clarus_default.documents[document_id].seconds = 0
     assert sensor(document_id, **arguments).execute(first_run(None, monkeypatch))["id"] == document_id
 
