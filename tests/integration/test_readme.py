@@ -81,6 +81,10 @@ def misspelt(world: World) -> None:
     world.generate(variables={"date_form": "2024-01-31T00:00:00+00:00"})
 
 
+def land(destination: str) -> None:
+    ClarusDownloadDocumentOperator(task_id="t", document_id=1, destination=destination).execute(CONTEXT)
+
+
 PROVOKED: dict[str, Callable[[World], Any]] = {
     "Airflow did not find connection 'clarus_default'": no_connection,
     "no tenant": lambda world: (world.connect(schema=""), world.generate()),
@@ -95,9 +99,8 @@ PROVOKED: dict[str, Callable[[World], Any]] = {
     "which Clarus counts from the moment at which it generates the report": late,
     "is not declared by report 7": misspelt,
     "This user sees no report": lambda world: world.generate(report_id=None, report_name="Stok"),
-    "is not a URI of a storage that a report can land in": lambda world: ClarusDownloadDocumentOperator(
-        task_id="t", document_id=1, destination="bucket/key"
-    ).execute(CONTEXT),
+    "is not a URI of a storage that a report can land in": lambda world: land("bucket/key"),
+    "begins with an empty folder": lambda world: land("file:////stock.csv"),
 }
 
 
