@@ -45,7 +45,8 @@ def transfer(destination: str, **arguments: Any) -> ClarusReportToObjectStorageO
 def gathered(operator: Any, state: TaskInstanceState = TaskInstanceState.SUCCESS) -> dict[str, Any]:
     """Return what the provider gathers, as it is written, every facet of it checked."""
     run = type("DagRun", (), {"run_id": "run"})()
-    lineage = ExtractorManager().extract_metadata(run, operator, state, task_instance())
+    # Before 2.2, the provider takes no state, and asks the task instance.
+    lineage = ExtractorManager().extract_metadata(run, operator, state, task_instance(state=state))
     assert isinstance(lineage, OperatorLineage)
     written = dict(as_written(lineage))
     for dataset in (*written["inputs"], *written["outputs"]):
