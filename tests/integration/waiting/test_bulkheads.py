@@ -108,6 +108,8 @@ def test_an_answer_that_one_wait_cannot_take_ends_that_wait_alone(
 def test_documents_that_hang_hold_up_no_other(
     clarus: Sandbox, monkeypatch: pytest.MonkeyPatch, hung: int
 ) -> None:
+    # Those that hang have a last look each, of the real length: none of them is answered.
+    monkeypatch.setattr(watch, "LAST_LOOK", 1.5)
     extra = clarus.connection_uri + "?timeout=1"
     monkeypatch.setenv("AIRFLOW_CONN_CLARUS_DEFAULT", extra)
     ids = clarus.add_documents(100, 7)
