@@ -7,6 +7,7 @@ import asyncio
 import contextvars
 import logging
 import re
+from collections.abc import Sequence
 
 import pytest
 
@@ -55,17 +56,18 @@ def test_waiters_hear_now_and_then_how_it_is_going(
     monkeypatch.setattr(_waiter, "LINES_AT_ONCE", 1)
     caplog.set_level(logging.INFO)
     ids = clarus.add_documents(2, NEVER)
-    outcomes(*(wait_for(document_id, timeout=1.5) for document_id in ids))
-    clarus.inject(Fault("graphql", status=503))
-    outcomes(wait_for(ids[0], timeout=1.5))
 
-    for document_id in ids:
-        assert re.search(
-            rf"Document {document_id}: (queued|processing) after 1 s. "
-            r"2 documents are waited for in this tenant; requests so far: \d+",
-            caplog.text,
-        )
-    assert re.search(r"not seen yet after 1 s. The last look at it failed: .* 503", caplog.text)
+    async def heard(waits: Sequence[int], text: str) -> None:
+        waiting = [asyncio.ensure_future(wait_for(document_id)) for document_id in waits]
+        await until(lambda: all(re.search(text.format(document_id), caplog.text) for document_id in waits))
+        assert not any(wait.done() for wait in waiting)
+        for wait in waiting:
+            wait.cancel()
+
+    others = "2 documents are waited for in this tenant; requests so far: "
+    asyncio.run(heard(ids, rf"Document {{}}: (queued|processing) after \d+ s. {others}\d"))
+    clarus.inject(Fault("graphql", status=503))
+    asyncio.run(heard(ids[:1], r"Document {}: not seen yet after \d+ s. The last look at it failed: .* 503"))
 
 
 def test_who_waits_hears_when_trouble_begins_and_when_it_ends(

@@ -71,8 +71,18 @@ def test_a_cancelled_trigger_removes_only_itself(clarus: Sandbox) -> None:
 
 def test_the_smallest_interval_counts_for_all(clarus: Sandbox) -> None:
     slow, fast = clarus.add_documents(2, NEVER)
-    outcomes(wait_for(slow, interval=60, timeout=1.5), wait_for(fast, interval=0.2, timeout=1.5))
-    assert sum(asked(request) == [slow, fast] for request in polls(clarus)) >= 4
+
+    async def scenario() -> None:
+        waits = [
+            asyncio.ensure_future(wait_for(slow, interval=60)),
+            asyncio.ensure_future(wait_for(fast, interval=0.2)),
+        ]
+        await until(lambda: sum(asked(request) == [slow, fast] for request in polls(clarus)) >= 4)
+        assert not any(wait.done() for wait in waits)
+        for wait in waits:
+            wait.cancel()
+
+    asyncio.run(scenario())
 
 
 def test_each_failure_ends_its_own_waiters_only(clarus: Sandbox) -> None:

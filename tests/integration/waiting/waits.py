@@ -55,8 +55,10 @@ def asked(request: LoggedRequest) -> list[int]:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    while not condition():  # noqa: ASYNC110 - it comes true in the sandbox's thread
-        await asyncio.sleep(0.01)
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() < began + 120, "it never came true"
+        await asyncio.sleep(0.01)  # it comes true in the sandbox's thread
 
 
 def when(condition: Callable[[], object], act: Callable[[], object]) -> None:
