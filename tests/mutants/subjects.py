@@ -102,6 +102,7 @@ ROOMS = (
             "integration/landing/test_files.py",
             "integration/landing/test_own.py",
             "integration/landing/test_landing.py",
+            "integration/landing/test_lineage.py",
         ),
     ),
     Room(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_clarus.api import _by_status
 from airflow_provider_clarus.api._by_status import FAILED, FEW_FILES, MOST_FILES, ByStatus
 from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.api.status import DocumentStatus
@@ -85,6 +86,19 @@ def test_a_file_that_is_refused_for_a_minute_has_finished() -> None:
         clarus.now += seconds
         seen.append(clarus.look(7))
     assert seen == [{7: UNKNOWN}, {7: UNKNOWN}, {7: AVAILABLE}]
+
+
+def test_so_many_refusals_are_remembered_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_by_status, "REMEMBERED", 2)
+    clarus = Clarus()
+    clarus.refused = {7, 8, 9}
+    for ids in ((7, 8, 9), (8, 9)):
+        clarus.look(*ids)
+        clarus.now += 30
+    # The first of three was forgotten, and begins anew.
+    assert clarus.look(8, 9) == {8: AVAILABLE, 9: AVAILABLE}
+    assert clarus.look(7) == {7: UNKNOWN}
+    assert len(clarus.documents._refusals) == 2
 
 
 def test_a_refusal_that_another_answer_came_between_is_no_series() -> None:

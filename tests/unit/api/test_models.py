@@ -51,6 +51,12 @@ def test_a_document_is_parsed_from_graphql_whose_ids_are_strings() -> None:
     assert Document.from_graphql(node) == document(DocumentStatus.AVAILABLE)
 
 
+@pytest.mark.parametrize("field", ["file_name", "file_type"])
+def test_what_is_no_text_is_no_documents_name_or_type(field: str) -> None:
+    with pytest.raises(TypeError, match="texts"):
+        Document.from_graphql({"id": "12", "status": "available", field: 5})
+
+
 @pytest.mark.parametrize("status", DocumentStatus)
 def test_a_document_survives_json(status: DocumentStatus) -> None:
     assert Document.from_dict(json.loads(json.dumps(document(status).as_dict()))) == document(status)

@@ -29,6 +29,7 @@ from airflow_provider_clarus.policy.answers import (
     Refuses,
     Row,
     Said,
+    causes,
     is_invalid_query,
     is_own_error,
     is_untrusted,
@@ -161,6 +162,18 @@ def test_what_is_final_says_what_was_seen_how_often_and_for_how_long() -> None:
     assert str(trouble.final()).endswith("for 130 s, since it last worked.")
 
 
+def test_what_is_final_at_once_says_nothing_of_a_row() -> None:
+    trouble = Trouble(Call.GENERATE)
+    assert trouble.failed(REFUSED, 0.0).is_final
+    assert str(trouble.final()) == str(REFUSED)
+
+
+def test_causes_that_lead_back_to_themselves_come_to_an_end() -> None:
+    error, cause = ValueError("x"), ValueError("y")
+    error.__cause__, cause.__cause__ = cause, error
+    assert list(itertools.islice(causes(error), 10)) == [error, cause]
+
+
 def test_a_clock_that_goes_back_ends_nothing_early() -> None:
     trouble = Trouble(Call.READ)
     verdicts = [trouble.failed(REFUSED, now) for now in (1000.0, 1010.0, 500.0, 510.0, 619.0, 620.0)]
@@ -226,6 +239,7 @@ def test_a_certificate_is_final_only_before_the_first_success() -> None:
         (Call.READ, 404, [1], False),
         (Call.TOKEN, 400, {"error": "invalid_grant"}, True),
         (Call.TOKEN, 400, {"message": "bad"}, False),
+        (Call.READ, 403, {"errors": [{"code": 1403}, "a proxy's"]}, False),
     ],
 )
 def test_clarus_own_errors_have_the_documented_form(call: Call, status: int, body: Any, own: bool) -> None:
@@ -268,6 +282,8 @@ AT = [{"line": 3, "column": 5}]
         ({"errors": [{"locations": AT, "path": "x"}]}, False),
         ({"errors": [{"locations": AT, "path": [0]}]}, False),
         (None, False),
+        ({"errors": [{"message": "x", "locations": AT}], "data": {"documents": None}}, False),
+        ({"errors": 5}, False),
     ],
 )
 def test_a_query_is_invalid_by_what_errors_point_to(answer: Any, invalid: bool) -> None:
