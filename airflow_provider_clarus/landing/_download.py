@@ -117,7 +117,7 @@ class Download:
                 problem: ClarusError | str
                 wait = 0.0
                 try:
-                    with self._open(session, offset, resume=offset > 0 or end is not None) as response:
+                    with self._open(session, offset) as response:
                         chunk = response.raw.read(CHUNK, decode_content=False)
                         self._check_file(response, chunk)
                         if not self._continues(response, offset, end, chunk):
@@ -153,12 +153,12 @@ class Download:
                 self._on_retry()
                 time.sleep(max(_pause(breaks), min(wait, LONGEST_WAIT)))
 
-    def _open(self, session: BareSession, offset: int, resume: bool) -> requests.Response:
+    def _open(self, session: BareSession, offset: int) -> requests.Response:
         """Ask for what comes from ``offset`` on; the status of the answer is 200, 206 or 416."""
         self._url = self._url or self._get_url()
         url = self._checked(self._url)
         headers = {}
-        if resume:
+        if offset:
             headers["Range"] = f"bytes={offset}-"
             if self.source.validator:
                 headers["If-Range"] = self.source.validator
@@ -170,7 +170,7 @@ class Download:
             url = self._checked(redirected(url, response.headers["Location"]))
         else:
             raise _BrokenError(f"the download URL was redirected more than {REDIRECTS} times")
-        if response.status_code == 200 or (resume and response.status_code in (206, 416)):
+        if response.status_code == 200 or (offset and response.status_code in (206, 416)):
             self._refusals = self._absences = 0
             return response
         with response:

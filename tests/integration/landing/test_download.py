@@ -177,6 +177,20 @@ def test_a_cut_shows_in_the_length_of_a_later_answer() -> None:
         download(origin)
 
 
+def test_a_rest_that_is_nothing_of_an_unknown_size_is_a_break(caplog: pytest.LogCaptureFixture) -> None:
+    nothing = Answer(206, b"", {"ETag": '"v-1"', "Content-Range": "bytes 100-100/*"})
+    with Origin(BODY, unsaid(100, ETag='"v-1"'), nothing) as origin:
+        assert download(origin) == BODY
+    assert "The download broke at byte 100, going on" in caplog.text
+
+
+def test_a_rest_that_ends_before_its_end_is_a_break(caplog: pytest.LogCaptureFixture) -> None:
+    facts = {"ETag": '"v-1"', "Content-Range": "bytes 100-5119/5120"}
+    with Origin(BODY, cut(100), Answer(206, BODY[100:200], facts, length=False)) as origin:
+        assert download(origin) == BODY
+    assert "The download broke at byte 200, going on: it ended at byte 200 of 5120" in caplog.text
+
+
 @pytest.mark.parametrize(
     "answer",
     [

@@ -17,6 +17,7 @@ from airflow_provider_clarus.exceptions import (
     ClarusTransientError,
 )
 from airflow_provider_clarus.landing import _progress as progress
+from airflow_provider_clarus.landing._download import _pause
 from airflow_provider_clarus.landing._gcs import GCSWriter
 from airflow_provider_clarus.landing._progress import Progress
 from airflow_provider_clarus.landing._source import ObjectChangedError, Source
@@ -382,6 +383,12 @@ def test_the_end_is_where_the_storage_says() -> None:
     assert source.size == 5
     with pytest.raises(ObjectChangedError):
         source.check_end(4, {"Content-Range": "bytes */5"})
+
+
+def test_a_download_goes_on_at_once_after_a_break_and_then_ever_later() -> None:
+    assert _pause(1) == 0
+    assert 0.4 <= _pause(2) <= 0.5
+    assert 0.8 <= _pause(3) <= 1
 
 
 @pytest.fixture

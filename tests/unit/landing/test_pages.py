@@ -78,3 +78,20 @@ def test_a_page_is_told_from_a_file(announced: Announced, media_type: str, head:
 )
 def test_a_file_is_no_page(announced: Announced, media_type: str, head: bytes) -> None:
     assert page(announced, "https://host/reports/1.html?a=b", {"Content-Type": media_type}, head) is None
+
+
+@pytest.mark.parametrize(
+    ("announced", "media_type"),
+    [
+        (Announced("stock.pdf", "text/csv; charset=utf-8"), "text/csv; charset=utf-8"),
+        (Announced("stock.pdf", " csv "), "text/csv"),
+        (Announced("stock.pdf", "no such kind"), "application/pdf"),
+        (Announced("stock.pdf"), "application/pdf"),
+        (Announced("stock"), None),
+        (Announced(), None),
+    ],
+)
+def test_a_files_mime_type_is_of_its_type_or_else_of_its_name(
+    announced: Announced, media_type: str | None
+) -> None:
+    assert announced.media_type == media_type
