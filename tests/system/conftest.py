@@ -16,6 +16,7 @@ from airflow_provider_clarus.sandbox.server import Sandbox
 from tests import readme
 from tests.examples import EXAMPLES
 from tests.integration.landing import stores
+from tests.system import deprecations
 
 REPOSITORY = Path(__file__).parents[2]
 DAGS = Path(__file__).parent / "dags"
@@ -108,3 +109,5 @@ def airflow(
     ) as airflow:
         airflow.call("POST", "pools", json={"name": "clarus", "slots": 8, "include_deferred": True})
         yield airflow
+    # All that its processes ran of this package, in whichever test.
+    assert not deprecations.met(airflow.logs)
