@@ -102,7 +102,7 @@ class Queue:
 
     def hurry(self, wanted: Wanted) -> None:
         """Let a document be asked about next, whatever keeps the others."""
-        if wanted.waiters and not wanted.is_asked and wanted.id not in self._suspects:
+        if not wanted.is_asked and wanted.id not in self._suspects:
             self._urgent[wanted.id] = wanted
 
     def suspect(self, wanted: Wanted, largest: int) -> None:

@@ -60,6 +60,23 @@ async def test_a_request_is_filled_up_with_those_who_are_due_next() -> None:
 
 
 @in_a_loop
+async def test_nothing_is_kept_of_one_that_nobody_waits_for_any_more() -> None:
+    queue = Queue()
+    given_up, other = waiter(1, 1.0), waiter(1, 2.0)
+    for one in (given_up, other):
+        queue.add(one)
+    queue.remove(given_up)
+    queue.remove(given_up)
+    assert queue.next_due() == 2.0
+    places = len(queue._places)
+    queue.remove(other)
+    assert len(queue._places) == places
+    assert queue.next_due() == math.inf
+    assert not queue.wanted
+    assert not queue._places
+
+
+@in_a_loop
 async def test_nobody_is_asked_about_when_nobody_is_due() -> None:
     queue = Queue()
     queue.add(waiter(1, 10.0))

@@ -367,6 +367,19 @@ async def test_suspects_spend_so_many_requests_and_leave_the_others_theirs() -> 
 
 
 @in_a_loop
+async def test_whoever_has_waited_longest_has_the_next_turn_be_it_a_suspect_or_not() -> None:
+    poller = Poller(START + 5, START + 1, START + 9)
+    suspect, *_ = poller.tenant.queue.wanted.values()
+    poller.tenant.queue.suspect(suspect, 1)
+    poller.now = START + 6
+    asked = []
+    for _ in range(2):
+        batch, suspected = poller.ask()
+        asked.append(([wanted.id for wanted in batch], suspected))
+    assert asked == [([2, 3], False), ([1], True)]
+
+
+@in_a_loop
 async def test_suspects_have_their_turn_only_where_there_is_room_for_them() -> None:
     poller = Poller(0.0)
     alone(poller)
