@@ -8,6 +8,7 @@ While Airflow's database or API is away, its SDK says of every connection that i
 from __future__ import annotations
 
 import contextvars
+import json
 import os
 import threading
 from collections.abc import Iterator
@@ -76,6 +77,10 @@ async def afetch(conn_id: str) -> Connection:
         raise _not_fetched(conn_id, error) from error
 
 
+#: Of a connection's JSON, which the one that Airflow 3.0 gives a task does not write itself.
+_FIELDS = ("conn_type", "host", "schema", "login", "password", "port", "extra")
+
+
 @contextmanager
 def at_hand(connection: Connection) -> Iterator[None]:
     """Let whatever asks for a connection inside be given this one, whatever has become of Airflow meanwhile.
@@ -84,7 +89,8 @@ def at_hand(connection: Connection) -> Iterator[None]:
     """
     name = f"AIRFLOW_CONN_{str(connection.conn_id).upper()}"
     before = os.environ.get(name)
-    os.environ[name] = connection.as_json()
+    fields = {field: getattr(connection, field) for field in _FIELDS}
+    os.environ[name] = json.dumps({field: value for field, value in fields.items() if value})
     try:
         yield
     finally:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 from collections.abc import Callable
@@ -83,20 +84,22 @@ def airflow_away(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, float], None
 
     def answer(scheme: str, times: float) -> None:
         backend = Backend(CONNECTIONS[scheme], times)
-        try:
-            from airflow.sdk.execution_time import supervisor
-
-            monkeypatch.setattr(
-                supervisor, "ensure_secrets_backend_loaded", lambda: [*environment_backends(), backend]
-            )
-        except ImportError:
-            from airflow.models import connection
-
-            monkeypatch.setattr(
-                connection, "ensure_secrets_loaded", lambda: [*environment_backends(), backend]
-            )
+        # Where Airflow asks its backends: 3.1 and later in the one, older ones in the other.
+        for module, name in (
+            ("airflow.sdk.execution_time.supervisor", "ensure_secrets_backend_loaded"),
+            ("airflow.models.connection", "ensure_secrets_loaded"),
+        ):
+            if hasattr(optional(module), name):
+                monkeypatch.setattr(f"{module}.{name}", lambda: [*environment_backends(), backend])
 
     return answer
+
+
+def optional(module: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        return None
 
 
 def environment_backends() -> list[Any]:
