@@ -152,8 +152,6 @@ class Tenant:
                 self._gap_until = now + _waiter.COALESCE
             return batch, False
         self._round_until = -math.inf
-        if suspects and not is_their_turn and (batch := self._suspected(now)):
-            return batch, True
         return None
 
     def _suspected(self, now: float) -> Batch:

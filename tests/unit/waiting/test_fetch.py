@@ -17,6 +17,7 @@ from airflow_provider_clarus.exceptions import ClarusTransientError
 from airflow_provider_clarus.hooks import connections
 from airflow_provider_clarus.hooks.clarus import ClarusHook
 from airflow_provider_clarus.waiting import _tenant, _waiter, poller, watch
+from airflow_provider_clarus.waiting._slots import Request
 from airflow_provider_clarus.waiting.poller import Poller
 from tests.unit.waiting.waiters import in_a_loop
 
@@ -152,3 +153,27 @@ async def test_one_that_it_could_not_look_at_is_retried(
     airflow(NEVER)
     with pytest.raises(ClarusTransientError, match="Could not fetch connection 'c': no answer from Airflow"):
         await wait_for(1, timeout=3600, age=3660)
+
+
+@in_a_loop
+async def test_what_may_well_hang_is_asked_about_as_such(
+    airflow: Airflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that some room stays free of it: a batch is spoilt, and then each of it is under suspicion."""
+    airflow(0.0)
+    made: list[Request] = []
+
+    def spoilt(client: Client, ids: Iterable[int]) -> dict[int, Document]:
+        if 1 in ids:
+            raise ClarusTransientError("500", status=500, may_have_acted=True)
+        return {number: Document(number, DocumentStatus.AVAILABLE) for number in ids}
+
+    def request(*facts: Any) -> Request:
+        made.append(Request(*facts))
+        return made[-1]
+
+    monkeypatch.setattr(Client, "get_documents", spoilt)
+    monkeypatch.setattr(poller, "Request", request)
+    await asyncio.gather(wait_for(1, timeout=1), wait_for(2), return_exceptions=True)
+    assert [(len(one.batch), one.suspect) for one in made[:2]] == [(2, False), (0, True)]
+    assert {one.suspect for one in made[2:]} == {True}

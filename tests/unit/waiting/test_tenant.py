@@ -30,7 +30,7 @@ from airflow_provider_clarus.waiting._tenant import (
     SUSPECTED_SECONDS,
     Tenant,
 )
-from airflow_provider_clarus.waiting._waiter import LATE_LOOK, Waiter
+from airflow_provider_clarus.waiting._waiter import LATE_LOOK, LONGEST_PAUSE, Waiter
 from tests.unit.waiting.waiters import in_a_loop, waiter
 
 AWAY = ClarusTransientError("Could not read: Clarus answered 503.", status=503, may_have_acted=True)
@@ -377,6 +377,17 @@ async def test_whoever_has_waited_longest_has_the_next_turn_be_it_a_suspect_or_n
         batch, suspected = poller.ask()
         asked.append(([wanted.id for wanted in batch], suspected))
     assert asked == [([2, 3], False), ([1], True)]
+
+
+@in_a_loop
+async def test_pauses_between_looks_are_jittered_by_a_tenth() -> None:
+    poller, pauses = Poller(0.0), []
+    for _ in range(20):
+        poller.answer()
+        pauses.append(poller.waiters[0].due - poller.now)
+        poller.now = poller.waiters[0].due
+    assert all(0.9 * LONGEST_PAUSE <= pause <= 1.1 * LONGEST_PAUSE for pause in pauses)
+    assert len(set(pauses)) == len(pauses)
 
 
 @in_a_loop
