@@ -22,7 +22,7 @@ async def amask_secret(secret: str) -> None:
     except ImportError:
         from asgiref.sync import sync_to_async
 
-        # Airflow 3.0 refuses in the loop itself, and finds the way back to it from a thread of asgiref's alone.
+        # Airflow 3.0 refuses in the loop itself, and finds the way back to it from asgiref's threads alone.
         # Not from the one that all share, where somebody's call may hang.
         await sync_to_async(mask_secret, thread_sensitive=False)(secret)
     else:
