@@ -13,10 +13,11 @@ import pytest
 
 from airflow_provider_clarus.api.models import Document
 from airflow_provider_clarus.api.status import DocumentStatus
-from airflow_provider_clarus.exceptions import ClarusTransientError
+from airflow_provider_clarus.exceptions import ClarusConfigError, ClarusTransientError
 from airflow_provider_clarus.hooks import connections
 from airflow_provider_clarus.hooks.clarus import ClarusHook
 from airflow_provider_clarus.waiting import _tenant, _waiter, poller, watch
+from airflow_provider_clarus.waiting._reader import Reader
 from airflow_provider_clarus.waiting._slots import Request
 from airflow_provider_clarus.waiting.poller import Poller
 from tests.unit.waiting.waiters import in_a_loop
@@ -177,3 +178,13 @@ async def test_what_may_well_hang_is_asked_about_as_such(
     await asyncio.gather(wait_for(1, timeout=1), wait_for(2), return_exceptions=True)
     assert [(len(one.batch), one.suspect) for one in made[:2]] == [(2, False), (0, True)]
     assert {one.suspect for one in made[2:]} == {True}
+
+
+@in_a_loop
+async def test_a_connection_that_is_refused_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def aopen(*_: Any, **__: Any) -> Client:
+        raise ClarusConfigError("needs a password")
+
+    monkeypatch.setattr(ClarusHook, "aopen", aopen)
+    with pytest.raises(ClarusConfigError, match="needs a password"):
+        await Reader("c").open()
