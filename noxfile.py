@@ -27,9 +27,10 @@ LINES = {
     "3.4": ("3.13", PRE_RELEASE),
     "3.3": ("3.13", PINNED),
     "3.3-3.10": ("3.10", PINNED),
+    # It does not start with today's FastAPI.
     "3.2": ("3.13", ["-c", ".ci/constraints-3.2.txt"]),
     "3.1": ("3.12", ["-c", ".ci/constraints-3.1.txt"]),
-    # It does not start with today's FastAPI, PyJWT and universal-pathlib.
+    # Nor this one, nor with today's PyJWT and universal-pathlib.
     "3.0": ("3.11", ["-c", ".ci/constraints-3.0.txt"]),
     "2.11": ("3.11", ["-c", ".ci/constraints-2.11.txt"]),
 }

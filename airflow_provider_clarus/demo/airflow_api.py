@@ -13,6 +13,7 @@ PAGE = 10_000
 """The most items that one answer holds; Airflow must be configured to allow it."""
 
 DATABASE_TRIES = 5
+TOKEN = "Authorization"
 
 
 class LocalAirflowError(RuntimeError):
@@ -58,12 +59,20 @@ class AirflowApi:
         """
         for _ in range(DATABASE_TRIES):
             response = self._session.request(method, f"{self.url}/api/v2/{path}", timeout=60, **options)
+            if response.status_code == requests.codes.unauthorized and not self._session.headers.get(TOKEN):
+                self._log_in()
+                continue
             if response.status_code != 500 or "Database error" not in response.text:
                 break
         if not response.ok:
             raise LocalAirflowError(f"Airflow answered {response.status_code} to {path}: {response.text}")
         answer: dict[str, Any] = response.json()
         return answer
+
+    def _log_in(self) -> None:
+        """Get a token, without which Airflow 3.1 knows nobody, though each is an administrator who asks for one."""
+        answer = self._session.get(f"{self.url}/auth/token", timeout=60)
+        self._session.headers[TOKEN] = f"Bearer {answer.json()['access_token']}"
 
     def is_healthy(self) -> bool:
         """Tell whether the database is there and each component has reported recently."""
