@@ -191,21 +191,24 @@ class _Task:
         """Return a document, ``None`` when it is gone: a wait judges alike, but would fail for good then."""
         from airflow_provider_clarus.http.retries import REFUSED_PAUSE, patiently
 
-        missing_since = looked_at = -math.inf
+        begun, missing_since = time.monotonic(), math.nan
         pause = 1.0
         while True:
+            asked = time.monotonic()
             try:
                 document = patiently(lambda: self._client.get_document(document_id), Call.READ)
             except ClarusTransientError as error:
                 log.warning("%s Waiting for document %d of an earlier try all the same.", error, document_id)
                 return Document(document_id, DocumentStatus.QUEUED)
             now = time.monotonic()
-            if now - looked_at > 2 * REFUSED_PAUSE:
-                # The first look, or one after an outage, in which nobody has seen that it was gone.
+            if math.isnan(missing_since) or now - asked > 2 * REFUSED_PAUSE:
+                # The first look, or one with an outage in it, in which nobody has seen that it was gone.
                 missing_since = now
-            looked_at = now
             if document or now - missing_since > MISSING_GRACE:
                 return document
+            if now - begun > 3 * MISSING_GRACE:
+                log.warning("Nobody can tell whether document %d of an earlier try is gone", document_id)
+                return Document(document_id, DocumentStatus.QUEUED)
             log.info("Document %d of an earlier try is out of sight; next look in %.0f s", document_id, pause)
             time.sleep(pause)
             pause = min(2 * pause, REFUSED_PAUSE)

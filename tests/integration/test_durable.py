@@ -143,6 +143,28 @@ def test_the_time_in_which_a_look_was_refused_does_not_count(
     assert clarus_default.count("generate") == 1
 
 
+@pytest.mark.parametrize(("seconds", "expected", "longest"), [(16, 2, 2), (31, 1, 4)])
+def test_a_server_that_is_slow_does_not_make_a_retry_look_for_ever(
+    clarus_default: Sandbox,
+    store: Store,
+    clock: SimpleNamespace,
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: float,
+    expected: int,
+    longest: float,
+) -> None:
+    assert attempt(store) == 1
+    began = clock.now
+
+    def look(client: ClarusClient, document_id: int) -> None:
+        clock.now += seconds
+
+    monkeypatch.setattr(ClarusClient, "get_document", look)
+    # So slow as if it had been asked more than once, it tells nothing, and the wait judges.
+    assert attempt(store) == expected
+    assert clock.now - began < longest * MISSING_GRACE
+
+
 def test_a_refusal_that_stays_generates_nothing(
     clarus_default: Sandbox, store: Store, clock: SimpleNamespace
 ) -> None:
