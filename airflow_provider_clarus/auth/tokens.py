@@ -108,7 +108,8 @@ class TokenSource:
         return self._exchange
 
     def _patience(self) -> Patience:
-        return Patience(self._connection.timeout + policy.TOKEN_PAUSE)
+        # A refusal is asked for twice, with a pause before each.
+        return Patience(2 * (self._connection.timeout + policy.TOKEN_PAUSE))
 
     def _not_got(self, error: Exception) -> ClarusError:
         doing = f"get a token from {self._connection.token_url}"

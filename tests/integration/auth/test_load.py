@@ -18,6 +18,7 @@ from airflow_provider_clarus.auth.tokens import TokenSource
 from airflow_provider_clarus.connection.connection import ClarusConnection
 from airflow_provider_clarus.exceptions import ClarusError
 from airflow_provider_clarus.http.limit import Limit
+from airflow_provider_clarus.policy import patience
 from airflow_provider_clarus.sandbox.faults import HTML_ERROR, Fault
 from airflow_provider_clarus.sandbox.server import Sandbox
 from tests.integration.conftest import Connect
@@ -194,6 +195,15 @@ def test_tasks_that_come_one_after_another_with_wrong_credentials_lock_nobody_ou
     assert all(outcome(tokens.get).startswith("auth: ") for tokens in wrong)
     # Each time in two forms, and each time with a pause before.
     assert sandbox.count("token") <= 2 * (1 + (time.monotonic() - began) / 0.3)
+
+
+def test_who_comes_just_after_a_refusal_is_told_of_it_and_not_of_silence(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "TOKEN_PAUSE", 1.5)
+    wrong = replace(connect(timeout=0.5).connection, client_secret="wrong")
+    for _ in range(2):
+        assert outcome(TokenSource(wrong, print).get).startswith("auth: ")
 
 
 def test_when_the_server_is_well_again_the_next_one_has_a_token_and_so_have_all(
