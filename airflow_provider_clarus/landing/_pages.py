@@ -88,8 +88,8 @@ def page(announced: Announced, url: str, headers: Mapping[str, str], head: bytes
     media_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
     subtype = media_type.rpartition("/")[2]
     text = _text(head).lstrip()
-    # Some servers call everything JSON.
-    if "json" in subtype and text[:1] in ("", "{", "[") and announced.excludes_json(url):
+    # Some servers call everything JSON, also a report without a row.
+    if "json" in subtype and text.startswith(("{", "[")) and announced.excludes_json(url):
         is_page = True
     elif any(_MARKUP.fullmatch(kind) for kind in kinds):
         is_page = False

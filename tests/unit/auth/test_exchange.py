@@ -39,8 +39,13 @@ def test_it_goes_on_when_whoever_has_begun_it_is_cut_off() -> None:
 
 
 def test_the_time_for_which_it_is_waited_for_is_spent_aside() -> None:
+    def get() -> None:
+        while not bound.spent_aside:
+            time.sleep(0.01)
+        time.sleep(0.3)
+
     with Limit(30) as bound:
-        Exchange(lambda: time.sleep(0.3), waits_at_the_end=False).outcome(Patience(30))
+        Exchange(get, waits_at_the_end=False).outcome(Patience(30))
         assert bound.spent_aside >= 0.3
 
 
