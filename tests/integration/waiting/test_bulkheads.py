@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 import time
 from typing import Any
@@ -225,4 +226,5 @@ def test_a_clock_that_is_set_hurts_nobody(
     document, timeout = asyncio.run(scenario())
     assert document.id == late
     assert isinstance(timeout, ClarusTimeoutError)
-    assert "after 4 s" in str(timeout)
+    # And not after an hour; a busy machine is late.
+    assert re.search("after [4-9] s", str(timeout))
