@@ -107,11 +107,10 @@ def test_between_a_files_two_names_it_leaves_neither_twice(
     assert list(destination.shown()) == ["report.csv"]
 
 
-@pytest.mark.parametrize("other", [b"x" * 900, b"x" * 901, b""])
-def test_what_another_has_put_there_is_not_its_own(
-    make: Callable[..., Any], destination: Destination, other: bytes, monkeypatch: pytest.MonkeyPatch
+def fail_before_publishing(
+    monkeypatch: pytest.MonkeyPatch, store: Store | None, arguments: dict[str, Any]
 ) -> None:
-    arguments, store = make("download"), Store()
+    """Let a first try fail when all is ready to be published."""
 
     def fail(*_: Any) -> None:
         raise OSError("the storage is away")
@@ -120,6 +119,14 @@ def test_what_another_has_put_there_is_not_its_own(
         patch.setattr(land_module, "_commit", fail)
         with pytest.raises(OSError, match="is away"):
             attempt(store, 1, **arguments)
+
+
+@pytest.mark.parametrize("other", [b"x" * 900, b"x" * 901, b""])
+def test_what_another_has_put_there_is_not_its_own(
+    make: Callable[..., Any], destination: Destination, other: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments, store = make("download"), Store()
+    fail_before_publishing(monkeypatch, store, arguments)
     destination.hold(other)
     with pytest.raises(ClarusInputError, match="exists already, and if_exists is 'fail'"):
         attempt(store, 2, **arguments)
@@ -285,14 +292,7 @@ def test_what_another_has_put_there_is_skipped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     arguments, store = make(form, if_exists="skip"), Store() if has_store else None
-
-    def fail(*_: Any) -> None:
-        raise OSError("the storage is away")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(land_module, "_commit", fail)
-        with pytest.raises(OSError, match="is away"):
-            attempt(store, 1, **arguments)
+    fail_before_publishing(monkeypatch, store, arguments)
     destination.hold(b"x" * 900)
     assert attempt(store, 2, **arguments)["document_id"] is None
     assert destination.shown() == {"report.csv": b"x" * 900}
